@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP client: one transfer, one object. The one door to libcurl. Promises (see http/README.md for how each is kept):
+ * a request leaves at most once per transfer; an answer is complete or it is an error; content codings are decoded here with proof of
+ * their end; limits count decoded bytes; redirects are never followed (the caller decides); no proxy, cookie jar or netrc by surprise.
+ */
+#pragma once
+#include "base/buf.h"
+#include "http/header.h"
+#include "loop/loop.h"
+
+struct http_client;
+struct http_transfer;
+
+/* How sure we are that the server did not act: the ground of every retry decision. */
+enum http_certainty {
+	HTTP_NOT_SENT,	/* provably not processed: any method may be repeated */
+	HTTP_AMBIGUOUS, /* may have been processed */
+	HTTP_ANSWERED,	/* a complete response was read */
+};
+
+#define HTTP_ERRORS(X)                                                                                                 \
+	X(NONE, "none")                                                                                                \
+	X(CONNECT_REFUSED, "connect_refused")                                                                          \
+	X(CONNECT_TIMEOUT, "connect_timeout")                                                                          \
+	X(CONNECT_FAILED, "connect_failed")                                                                            \
+	X(DNS_NOT_FOUND, "dns_not_found")                                                                              \
+	X(DNS_TEMPORARY, "dns_temporary")                                                                              \
+	X(TLS_CERT, "tls_cert")                                                                                        \
+	X(TLS_PROTOCOL, "tls_protocol")                                                                                \
+	X(CONNECTION_LOST, "connection_lost")                                                                          \
+	X(SEND_FAILED, "send_failed")                                                                                  \
+	X(BAD_RESPONSE, "bad_response")                                                                                \
+	X(BAD_FRAMING, "bad_framing")                                                                                  \
+	X(TRUNCATED, "truncated")                                                                                      \
+	X(BAD_ENCODING, "bad_encoding")                                                                                \
+	X(HEADERS_TOO_LARGE, "headers_too_large")                                                                      \
+	X(TOO_LARGE, "too_large")                                                                                      \
+	X(FIRST_BYTE_TIMEOUT, "first_byte_timeout")                                                                    \
+	X(TOTAL_TIMEOUT, "total_timeout")                                                                              \
+	X(TOO_SLOW, "too_slow")                                                                                        \
+	X(BLOCKED_ADDRESS, "blocked_address")                                                                          \
+	X(INVALID_REQUEST, "invalid_request")                                                                          \
+	X(CANCELLED, "cancelled")                                                                                      \
+	X(INTERNAL, "internal")
+
+enum http_error {
+#define X(name, text) HTTP_ERROR_##name,
+	HTTP_ERRORS(X)
+#undef X
+};
+const char *http_error_name(enum http_error error); /* "connect_refused" ... */
+
+struct http_client_config {
+	size_t max_connections; /* 0 = 256 */
+	size_t max_idle;	/* connections kept; 0 = 64 */
+	const char *ca_file;	/* NULL = the system's bundle */
+	/* May this address be connected to? NULL = yes. Called with the socket address really tried, once per connection. */
+	bool (*may_connect)(void *arg, const void *sockaddr);
+	void *may_connect_arg;
+};
+
+struct http_request {
+	struct str method; /* token */
+	struct str url;	   /* absolute http(s), already encoded; sent as is */
+	const struct headers *headers; /* Content-Length, Host and Transfer-Encoding are ours to set */
+	struct str body;   /* ptr NULL = no body at all */
+	msec_t connect_timeout;	   /* 0 = 10 s */
+	msec_t first_byte_timeout; /* 0 = the total's */
+	msec_t total_timeout;	   /* 0 = 30 s; always on */
+	size_t max_body; /* decoded bytes; 0 = 10 MB */
+	bool tls_no_verify;
+	bool fresh_connection; /* do not reuse a connection (needed nowhere for safety: a resend is prevented anyway) */
+};
+
+struct http_timings { /* microseconds since the start of the transfer; 0 = did not happen */
+	uint32_t dns, connect, tls, sent, first_byte, total;
+};
+
+struct http_response {
+	enum http_error error;
+	enum http_certainty certainty;
+	const char *detail; /* a sentence for people when error; borrowed until the callback returns */
+	int status;	    /* 0 unless a complete head was read */
+	struct str http_version;   /* "1.1", "2" */
+	const struct headers *headers; /* of the final response; borrowed until the callback returns */
+	struct buf *body;   /* decoded; the callback may buf_take() it */
+	size_t wire_bytes;
+	bool is_close_delimited;
+	struct http_timings timings;
+	char peer[64]; /* address and port connected to */
+};
+
+typedef void http_done(void *arg, const struct http_response *response);
+
+struct http_client *http_client_new(struct loop *l, const struct http_client_config *config, struct err *e);
+void http_client_free(struct http_client *c); /* cancels what runs, without callbacks */
+/* Start one transfer. Everything in `request` is copied except the body, borrowed until the callback. NULL only when out of memory: any
+ * other trouble arrives in the callback. */
+struct http_transfer *http_start(struct http_client *c, const struct http_request *request, http_done *done, void *arg, struct err *e);
+void http_cancel(struct http_transfer *t); /* the callback will not run; whether the server acted is unknown */
+size_t http_client_live(const struct http_client *c);
