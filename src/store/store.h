@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: runs, the ledger, entries and components, on disk. Asynchronous: calls queue an operation; one thread applies
+ * them in order of arrival and commits them in groups. The callback of a write runs from the loop after its commit is on disk (SQLite: WAL,
+ * synchronous=FULL); since the order is kept, a commit of one operation implies all that were queued before it. Reads see every
+ * write queued before them. Bytes given are copied when the operation is queued.
+ */
+#pragma once
+#include "base/value.h"
+#include "loop/loop.h"
+
+struct store;
+
+#define STORE_GROUP_MAX 1024		  /* operations of one commit */
+#define STORE_PAGE_MAX 200		  /* rows of one page */
+#define STORE_PENDING_MAX (64u << 20)	  /* bytes queued; callers ask store_is_full() and hold back */
+
+enum store_error {
+	STORE_OK = 0,
+	STORE_NOT_FOUND,
+	STORE_CONFLICT, /* create: the key exists; update: the entry does not exist */
+	STORE_FAILED,	/* disk trouble: nothing of this and what followed was saved; see store_broken() */
+};
+
+struct store_config {
+	const char *dir;	/* data directory, made if missing (0700); the file is weir.db; NULL = a private in-memory store */
+	msec_t busy_timeout;	/* waiting for another process's commit; 0 = 10 s */
+	msec_t group_window;	/* how long a commit waits for company; 0 = not at all (what is queued goes together) */
+};
+
+/* Opens, checks (quick_check after an unclean stop) and migrates. */
+int store_open(struct store **ret, struct loop *l, const struct store_config *config, struct err *e);
+/* Commits what is queued, joins the thread, closes. Callbacks that have not run by then do not run. */
+void store_close(struct store *s);
+bool store_is_full(const struct store *s);
+/* After a failed fsync or a full disk: the reason, and no write is accepted until it is over; NULL = healthy. */
+const char *store_broken(const struct store *s);
+
+enum run_state {
+	RUN_RUNNING,
+	RUN_DONE,
+	RUN_FAILED,
+	RUN_PARTLY_DONE,     /* some items failed, the others are done */
+	RUN_NEEDS_ATTENTION, /* some items have an unknown outcome */
+};
+const char *run_state_name(enum run_state s); /* "running", "done", "failed", "partly done", "needs attention" */
+
+struct run_row {
+	int64_t id; /* given by the store */
+	struct str component, dataflow, version, env, trigger;
+	enum run_state state;
+	msec_t started_at, ended_at; /* wall clock; 0 = not yet */
+	msec_t now;		     /* what Date says in the run's scripts */
+	uint64_t seed;
+	bool input_is_complete; /* all of the input is in the ledger */
+	uint64_t items_in, items_out, failed, unknown;
+	struct str steps;   /* JSON: counts and times per step, as at the last update */
+	struct str problem; /* JSON or empty */
+};
+
+/* Where in the run something happened: the ledger's key. */
+struct ledger_key {
+	int64_t run;
+	uint64_t seq;	  /* item */
+	uint32_t step;	  /* index in the plan */
+	uint32_t attempt; /* from 1 */
+};
+
+enum ledger_kind {
+	LEDGER_INTENT = 1,  /* a call is about to be sent */
+	LEDGER_OUTCOME = 2, /* what came back, or that nothing did */
+	LEDGER_ENTRY = 3,   /* an entry was written on behalf of the item */
+	LEDGER_PROBLEM = 4, /* the item ended here, failed or unknown */
+	LEDGER_OUTPUT = 5,  /* the item reached the end (only for runs that ask for it) */
+};
+
+struct ledger_row {
+	struct ledger_key key;
+	enum ledger_kind kind;
+	msec_t at; /* wall clock */
+	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted; PROBLEM: enum item_state */
+	int64_t number;	  /* ENTRY: entry id */
+	struct str head;  /* INTENT: request as JSON; OUTCOME: { error, headers, timings } as JSON; PROBLEM: problem as JSON */
+	struct str body;  /* OUTCOME: the answer's body as decoded */
+};
+
+/* A stretch of the input: JSON objects, one a line. */
+struct input_row {
+	int64_t run;
+	uint64_t first_seq;
+	uint32_t count;
+	struct str lines;
+};
+
+enum entry_mode { ENTRY_UPSERT, ENTRY_CREATE, ENTRY_UPDATE, ENTRY_DELETE };
+
+struct entry_row {
+	int64_t id;
+	struct str component;
+	struct str key;	 /* canonical text of the primary key; ptr NULL when the model has none */
+	struct str data; /* JSON object */
+	msec_t created_at, updated_at;
+	int64_t run; /* that wrote it last */
+};
+
+struct component_row {
+	struct str name, version, source; /* source: the file's bytes */
+	msec_t imported_at;
+};
+
+/* What a callback gets; everything borrowed until it returns. */
+struct store_result {
+	enum store_error error;
+	const char *detail;
+	int64_t id;		 /* run or entry id */
+	int change;		 /* entries: 1 created, 2 updated, 3 deleted, 0 nothing to do */
+	bool was_recorded;	 /* entry write: the ledger had it already, nothing was written again */
+	struct run_row *runs;
+	struct ledger_row *rows;
+	struct input_row *inputs;
+	struct entry_row *entries;
+	struct component_row *components;
+	size_t n;		 /* of whichever list was asked for (rows: n, inputs: n_inputs) */
+	size_t n_inputs;
+	uint64_t total;		 /* of the whole list, where asked */
+};
+typedef void store_done(void *arg, const struct store_result *result);
+
+/* Writes. A NULL callback is allowed: then nobody is told. All return 0 or -code (out of memory, store broken). */
+int store_run_create(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e);
+int store_run_update(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e); /* state, counts, steps, problem, ended_at, input_is_complete */
+int store_input_put(struct store *s, const struct input_row *input, store_done *done, void *arg, struct err *e);
+int store_ledger_put(struct store *s, const struct ledger_row *row, store_done *done, void *arg, struct err *e);
+/*
+ * Write an entry on behalf of an item: the entry and its LEDGER_ENTRY row in one transaction; if that row is there already, nothing is written and
+ * its id is given (was_recorded). CREATE with a key that exists and UPDATE/DELETE of none give STORE_CONFLICT / STORE_NOT_FOUND. UPDATE merges
+ * top-level members of data; UPSERT replaces data. key->run 0 = outside of any run.
+ */
+int store_entry_write(struct store *s, const struct ledger_key *key, enum entry_mode mode, const struct entry_row *entry, store_done *done,
+		      void *arg, struct err *e);
+int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e); /* keeps old versions */
+/* Drop ledger rows of items so that a run may do them again: all LEDGER_PROBLEM rows (and failed outcomes) of the run. */
+int store_ledger_drop_problems(struct store *s, int64_t run, store_done *done, void *arg, struct err *e);
+
+/* Reads. */
+int store_run_get(struct store *s, int64_t id, store_done *done, void *arg, struct err *e);
+/* Newest first, ids below `before` (0 = from the newest); state -1 = all. */
+int store_run_list(struct store *s, int64_t before, int state, size_t limit, store_done *done, void *arg, struct err *e);
+/* Inputs and ledger rows of items from_seq..to_seq (inclusive), ordered by seq, step, attempt, kind. Input rows that overlap come whole. */
+int store_ledger_read(struct store *s, int64_t run, uint64_t from_seq, uint64_t to_seq, store_done *done, void *arg, struct err *e);
+/* Only LEDGER_PROBLEM rows, items after `after_seq` (UINT64_MAX = from the first); code -1 = all. */
+int store_problem_list(struct store *s, int64_t run, uint64_t after_seq, int code, size_t limit, store_done *done, void *arg, struct err *e);
+int store_entry_get(struct store *s, struct str component, int64_t id, store_done *done, void *arg, struct err *e);
+/* Newest first by updated_at then id, ids as cursor: before = id of the last seen (0 = first page). total is counted. */
+int store_entry_list(struct store *s, struct str component, int64_t before, size_t limit, store_done *done, void *arg, struct err *e);
+int store_component_get(struct store *s, struct str name, struct str version /* empty = newest */, store_done *done, void *arg, struct err *e);
+int store_component_list(struct store *s, store_done *done, void *arg, struct err *e);
+
+/*
+ * Who executes a run: a lock file per run in the data directory, held by the process (flock) and released by its death. 0, or -ERR_CONFLICT when
+ * another process holds it. In-memory stores always succeed.
+ */
+int store_run_claim(struct store *s, int64_t id, struct err *e);
+void store_run_release(struct store *s, int64_t id);
+/* Bytes of the data files, for `weir doctor` and pages. */
+uint64_t store_disk_bytes(struct store *s);
