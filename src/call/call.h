@@ -25,7 +25,7 @@ void secrets_free(struct secrets *s); /* zeroes */
 bool secrets_get(struct secrets *s, struct str name, struct str *ret_value); /* borrowed */
 /*
  * Mask: append `text` to `b` with every known secret value (of 4 bytes or more, those handed out by secrets_get) replaced by ***, also in its
- * base64, percent-encoded and JSON-escaped forms.
+ * base64, percent-encoded and JSON-escaped forms. The buffer's failure is the result.
  */
 int secrets_mask(const struct secrets *s, struct buf *b, struct str text);
 
@@ -42,6 +42,8 @@ const char *call_place_name(enum call_place p); /* "path" ... */
 struct call_limits {
 	msec_t connect_timeout, first_byte_timeout, total_timeout; /* 0 = defaults of http/client.h */
 	uint64_t max_body;
+	int64_t in_flight;  /* most calls of this system at a time; 0 = the step's own window */
+	bool tls_no_verify; /* shown in red wherever it is on */
 };
 
 struct call_spec;
@@ -54,6 +56,7 @@ struct call_spec;
 struct call_spec *call_spec_new(struct arena *a, const struct value *system, struct str system_name, struct str connector, struct str query_path,
 				enum call_method method, struct str env, call_complain *complain, void *arg);
 enum call_method call_spec_method(const struct call_spec *s);
+const struct call_limits *call_spec_limits(const struct call_spec *s);
 /* Check the names of a parameters mapping (an object, values may be expressions) against the operation: unknown name with the nearest known one,
  * required parameter without a row, path slot without value. */
 unsigned call_spec_check_mapping(const struct call_spec *s, const struct value *mapping, call_complain *complain, void *arg);

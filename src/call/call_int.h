@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the call layer share with each other and nobody else. */
+#pragma once
+#include "base/json.h"
+#include "call/call.h"
+
+/* ---- complaints: counted, formatted, handed on ---- */
+
+struct told {
+	call_complain *complain; /* NULL = only count and keep the first */
+	void *arg;
+	unsigned n;
+	char first[ERR_MSG_MAX];
+};
+
+void tell(struct told *t, const struct value *at, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The same for a name that is not NUL-terminated. */
+void tell_named(struct told *t, const struct value *at, struct str field, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* opt_load() through `t`, letting OpenAPI extensions ("x-...") pass. */
+struct opt;
+void told_load(const struct opt *rows, const struct value *object, void *out, struct told *t);
+
+/* ---- a text of the system: written out, or the name of a secret ---- */
+
+struct call_text {
+	struct str literal;
+	struct str secret; /* ptr NULL = literal */
+};
+
+/* ---- what a system says ---- */
+
+struct call_header {
+	struct str name;
+	struct call_text text;
+};
+
+enum auth_kind { AUTH_NONE, AUTH_BASIC, AUTH_BEARER, AUTH_API_KEY };
+
+struct call_auth {
+	enum auth_kind kind;
+	struct call_text username; /* basic */
+	struct call_text credential; /* password, token or key */
+	enum call_place place;	     /* api_key: header, query or cookie */
+	struct str name;	     /* api_key */
+	struct str prefix;	     /* api_key in a header: "Token " */
+};
+
+#define CALL_HEADERS_MAX 64 /* fixed headers of a system and its connector together */
+
+struct call_system {
+	struct str base_path_url; /* scheme, host and path, without a slash at the end */
+	struct str base_query;	  /* ptr NULL = none */
+	struct call_header headers[CALL_HEADERS_MAX];
+	size_t n_headers;
+	struct call_auth auth;
+	struct call_limits limits;
+	const struct value *connectors;
+};
+
+/* Fill `ret` from a system value; borrows from it and from `a`. False when something was told. */
+bool system_load(struct arena *a, const struct value *system, struct str env, struct told *t, struct call_system *ret);
+/* Headers of a system or connector, added to those of `sys`. */
+void headers_load(const struct value *headers, struct told *t, struct call_system *sys);
+bool auth_load(const struct value *auth, struct told *t, struct call_auth *ret);
+/* A string, or { secret: NAME }. `what` names it in complaints; a literal is refused where `must_be_secret`. */
+bool text_load(const struct value *v, const struct value *parent, const char *what, bool must_be_secret, struct told *t,
+	       struct call_text *ret);
+/* Weir sets these itself; nobody else may. */
+bool header_is_ours(struct str name);
+
+/* Rows shared by the check and the schema. */
+extern const struct opt system_rows[], limit_rows[], tls_rows[], connector_rows[], operation_rows[], request_body_rows[], parameter_rows[];
+
+/* ---- what an operation says ---- */
+
+enum param_style { STYLE_SIMPLE, STYLE_FORM, STYLE_SPACE, STYLE_PIPE, STYLE_DEEP, STYLE_JSON };
+
+struct param {
+	struct str name;
+	enum call_place place;
+	enum param_style style;
+	bool explode, required, allow_reserved;
+	bool is_declared; /* stands in the operation's list; else it is a slot of the template */
+};
+
+enum answer_kind { ANSWER_AUTO, ANSWER_JSON, ANSWER_TEXT, ANSWER_BINARY };
+
+struct operation {
+	enum call_method method;
+	struct str path;
+	struct param *params;
+	size_t n_params;
+	bool has_params;       /* a list was given, may be empty */
+	bool has_request_body; /* declared */
+	bool needs_body;
+	bool is_form;
+	struct str key_header; /* ptr NULL = no idempotency key */
+	bool repeatable;
+	struct call_result_rule *id; /* NULL = by the usual rule */
+	enum answer_kind answer;
+};
+
+/* Fill `ret` from an operation value. */
+bool operation_load(struct arena *a, const struct value *operation, struct told *t, struct operation *ret);
+/* Refuses what a query path may not be; `path` begins with "/". */
+bool path_check(struct str path, const struct value *at, const char *field, struct told *t);
+
+/* ---- the recipe ---- */
+
+/* One {slot} with the fixed text before it, already fit for a URL. */
+struct slot {
+	struct str before;
+	size_t param;
+};
+
+struct call_spec {
+	struct call_system system;
+	struct operation op;
+	struct str system_name, connector;
+	struct str path_text; /* the template as written, for people */
+	struct slot *slots;
+	size_t n_slots;
+	struct str path_end; /* fixed text after the last slot */
+	enum call_place default_place;
+	struct str *secrets; /* names, each once */
+	size_t n_secrets;
+	struct headers fixed;	/* headers that need no secret, ready to be copied */
+	struct str fixed_shown; /* the same as JSON pairs, comma separated */
+	bool accept_is_default; /* fixed.items[FIXED_ACCEPT] is ours, a mapped one replaces it */
+};
+
+/* ---- secrets ---- */
+
+#define SECRET_MASK "***"
+#define SECRET_MASK_MIN 4 /* shorter values would mask half the alphabet; they are masked by position */
+
+/* True if a value known to be secret stands in `text`. Free when nothing was handed out. */
+bool secrets_occur(const struct secrets *s, struct str text);
+/* A text made from a secret (the base64 of user:password) is masked from now on, too. */
+int secrets_note(struct secrets *s, struct str text);
+/* The value of a text: literal or secret. -ERR_MISSING names the secret. */
+int text_get(const struct call_text *t, struct secrets *s, struct str *ret, struct err *e);
+/* Header whose value is shown as *** whatever it is: Authorization, Cookie, ...-key, ...-token. */
+bool header_is_secret(struct str name);
+
+/* The forms a value may take in a text; used by secrets.c. */
+struct mask;
+struct mask *mask_new(void);
+void mask_free(struct mask *m);
+int mask_add(struct mask *m, struct str value); /* all forms of it */
+int mask_add_exact(struct mask *m, struct str form);
+bool mask_is_empty(const struct mask *m);
+/* Offset of the first secret at or after `from`, or -1; *ret_len its length. */
+ptrdiff_t mask_find(const struct mask *m, struct str text, size_t from, size_t *ret_len);
+
+void base64_append(struct buf *b, struct str bytes, bool url_alphabet);
+
+/* ---- request parts ---- */
+
+/* Scalars as text: strings as they are, numbers by their text, true/false. False for containers and null. */
+bool scalar_text(const struct value *v, struct str *ret);
+int param_write_path(struct buf *b, const struct param *p, const struct value *v, struct err *e);
+/* `*is_first` says whether "?" or "&" comes next, and is updated. */
+int param_write_query(struct buf *b, const struct param *p, const struct value *v, bool *is_first, struct err *e);
+int param_write_header(struct buf *b, const struct param *p, const struct value *v, struct err *e);
+int param_write_cookie(struct buf *b, const struct param *p, const struct value *v, struct err *e);
+int form_write(struct buf *b, const struct value *body, struct err *e);
+/* null and absent count as no value. */
+static inline bool value_is_nothing(const struct value *v)
+{
+	return !v || v->kind == VALUE_ABSENT || v->kind == VALUE_NULL;
+}
+
+/* ---- answers ---- */
+
+#define CALL_BINARY_MAX (1u << 20) /* largest binary answer given to a flow as base64 */
+#define CALL_QUOTE_MAX 200	   /* most of an upstream's own words in a problem */
+
+/* What a body turned out to be. */
+struct content {
+	struct value value; /* JSON, text, array of lines, or the object of a binary body */
+	const char *trouble; /* problem type, NULL = fine */
+	const char *title;
+	struct str detail; /* sentence without the place, when trouble */
+};
+/* Read a body by its content type. 0 or -ERR_NO_MEMORY. */
+int content_read(const struct call_answer *x, enum answer_kind expected, struct arena *a, struct content *ret);
+struct str answer_header(const struct call_answer *x, const char *lower_name); /* first one; ptr NULL when absent */
+/* The text in `a` with control bytes as spaces, invalid UTF-8 as "?", clipped. */
+struct str quote_safely(struct arena *a, struct str text, size_t max);
+/* The <title> of an HTML text, or the null string. */
+struct str html_title(struct str html);
+const char *status_phrase(int status);
+
+enum rule_kind { RULE_AUTO, RULE_ID, RULE_BODY, RULE_RESPONSE, RULE_PATH };
+enum rule_kind rule_kind_of(const struct call_result_rule *rule);
+/* What a "$..." path leads to, or NULL. */
+const struct value *rule_follow(const struct call_result_rule *rule, const struct value *v);
+
