@@ -32,7 +32,8 @@ int buf_append_c(struct buf *b, const char *c);
 int buf_append_char(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_consume(struct buf *b, size_t n); /* drop the first n bytes */
-/* Ownership of the bytes (NUL-terminated, NUL not counted) moves to the caller; the buffer is empty afterwards. */
+/* Ownership of the bytes (NUL-terminated, NUL not counted) moves to the caller; the buffer is empty afterwards.
+ * NULL when the buffer has failed or memory is out: then the bytes are freed. `ret_len` may be NULL. */
 char *buf_take(struct buf *b, size_t *ret_len);
 
 #define auto_buf __attribute__((cleanup(buf_done)))

@@ -31,7 +31,7 @@ struct err {
 
 /* Fill `e` (may be NULL) and return -code. `code` is positive: an errno or an enum err_code. */
 int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Put "what: " before the message; keeps and returns the code. */
+/* Put "what: " before the message; keeps and returns the code (-ERR_INVALID if `e` is NULL). */
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* As err_set with strerror(errno) appended; returns -errno. */
 int err_errno(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -48,3 +48,5 @@ struct str str_split(struct str *s, char c);
 char *str_dup_c(struct str s);
 /* True if all of `s` is UTF-8 (RFC 3629: no overlongs, no surrogates, at most U+10FFFF). *ret_bad = offset of the first bad byte. */
 bool str_is_utf8(struct str s, size_t *ret_bad);
+/* At most the first `max` bytes, never ending in half a UTF-8 sequence: for quoting in messages. */
+struct str str_clip(struct str s, size_t max);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* malloc with a trap door, closed unless a test opens it. */
+#include "base/alloc.h"
+#include "base/attr.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static _Atomic bool is_armed;
+static _Atomic unsigned long countdown;
+
+/* Kept out of line: this runs only under torture. */
+static __attribute__((noinline)) bool fails_now(void)
+{
+	if (atomic_fetch_sub(&countdown, 1) != 1)
+		return false;
+	atomic_store(&is_armed, false);
+	return true;
+}
+
+static inline bool may_fail(void)
+{
+	return unlikely(atomic_load_explicit(&is_armed, memory_order_relaxed)) && fails_now();
+}
+
+void *alloc_malloc(size_t n)
+{
+	return may_fail() ? NULL : malloc(n);
+}
+
+void *alloc_calloc(size_t count, size_t size)
+{
+	return may_fail() ? NULL : calloc(count, size);
+}
+
+void *alloc_realloc(void *p, size_t n)
+{
+	return may_fail() ? NULL : realloc(p, n);
+}
+
+void alloc_fail_after(unsigned long n)
+{
+	atomic_store(&countdown, n);
+	atomic_store(&is_armed, n > 0);
+}
+
+bool alloc_has_failed(void)
+{
+	return !atomic_load(&is_armed);
+}
