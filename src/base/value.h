@@ -22,7 +22,7 @@ enum value_kind {
 struct value {
 	uint8_t kind;
 	uint8_t truth;	  /* VALUE_BOOL */
-	uint8_t cap_log2; /* containers: room is 1 << cap_log2, 0 with len 0 = none */
+	uint8_t cap_log2; /* containers: room is at least 1 << cap_log2, 0 with len 0 = none */
 	uint8_t flags;
 	uint32_t len; /* bytes, items or members */
 	union {
@@ -43,7 +43,7 @@ struct member {
 struct value value_null(void);
 struct value value_bool(bool b);
 struct value value_string(struct str s);	    /* borrows */
-struct value value_string_copy(struct arena *a, struct str s);
+struct value value_string_copy(struct arena *a, struct str s); /* absent when out of memory, as the two with an arena below */
 struct value value_number_text(struct str text);    /* borrows; the caller vouches for the grammar */
 struct value value_int(struct arena *a, int64_t n);
 struct value value_double(struct arena *a, double d); /* shortest text that reads back as d; not finite gives null */
@@ -71,17 +71,22 @@ struct value *value_at(const struct value *v, size_t i); /* item i of an array, 
 /* Put or replace a member; the key is copied only if `a_key` says so. 0 or -code. */
 int value_set(struct arena *a, struct value *object, struct str key, struct value v);	   /* borrows the key */
 int value_set_copy(struct arena *a, struct value *object, struct str key, struct value v); /* copies the key */
+/* As value_set, but the caller knows that the key is new: no search, so building a large object stays linear. */
+int value_add(struct arena *a, struct value *object, struct str key, struct value v);
 bool value_remove(struct value *object, struct str key); /* every member of that key; true if there was one */
 int value_push(struct arena *a, struct value *array, struct value v);
-/* Deep copy into `a`, bytes included. */
+/* Deep copy into `a`, bytes included. 0, -ERR_NO_MEMORY, or -ERR_LIMIT beyond VALUE_DEPTH_MAX. */
 int value_copy(struct arena *a, const struct value *v, struct value *ret);
-/* Same JSON text up to key order? Numbers are compared as text. */
+/* Same JSON text up to key order? Numbers are compared as text. Containers deeper than VALUE_DEPTH_MAX are equal to nothing. */
 bool value_eq(const struct value *x, const struct value *y);
 
 /* Numbers out of text. False when `v` is no number, not whole (1.0 and 1e2 are whole) or out of range. */
 bool value_to_int64(const struct value *v, int64_t *ret);
-bool value_to_double(const struct value *v, double *ret); /* nearest double; false when no number */
+bool value_to_double(const struct value *v, double *ret); /* nearest double, "1e400" gives infinity; false when no number */
 /* Does a double hold exactly this decimal text, in the sense that its shortest text equals it numerically? */
 bool value_number_fits_double(struct str text);
 /* Is `text` exactly what JavaScript would print for that number? */
 bool value_number_is_canonical(struct str text);
+
+/* cap_log2 of a container that holds exactly `len`: for those who lay out items themselves. */
+uint8_t value_cap_log2(size_t len);
