@@ -38,6 +38,7 @@ struct kind {
 	const char *brief;
 	enum kind_group group;
 	bool is_source;	   /* takes no source step */
+	bool is_response;  /* what leaves here is the run's output */
 	const struct opt *opts;
 	size_t opts_size;
 	/* Check and prepare: s->opts is filled from opts; s->compiled is the kind's own. 0 or -ERR_INVALID after complaining. */

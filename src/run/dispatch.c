@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Moves items from step to step. One drain a turn: give runnable items to their steps, let the steps flush what they gathered, feed
+ * more while the window has room, let finished items out in order. Nothing here recurses with the number of steps or items.
+ */
+#include "run/run_int.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct run_item *run_item_new(struct run *r, struct flight *f, uint64_t seq)
+{
+	struct run_item *ri = calloc(1, sizeof(*ri));
+	if (!ri)
+		return NULL;
+	ri->run = r;
+	ri->flight = f;
+	ri->item.seq = seq;
+	arena_init(&ri->item.arena, ITEM_MAX_BYTES);
+	list_init(&ri->item.link);
+	list_init(&ri->item.order_link);
+	f->open++;
+	return ri;
+}
+
+void run_item_free(struct item *it)
+{
+	struct run_item *ri = run_item_of(it);
+	arena_done(&it->arena);
+	free(ri);
+}
+
+/* Free unless the store still holds it as a callback's argument: then the callback buries it. */
+static void item_drop(struct item *it)
+{
+	list_remove(&it->link);
+	list_remove(&it->order_link);
+	if (!run_item_of(it)->pending_step)
+		run_item_free(it);
+}
+
+void run_schedule(struct run *r)
+{
+	if (!r->is_draining && !r->is_dead)
+		loop_soon(r->config.loop, &r->soon);
+}
+
+static void item_runs(struct run *r, struct item *it, size_t step)
+{
+	it->step = step;
+	list_remove(&it->link);
+	list_add_last(&r->runnable, &it->link);
+	run_schedule(r);
+}
+
+void run_item_ends(struct run *r, struct item *it)
+{
+	struct flight *f = run_item_of(it)->flight;
+	uint64_t put_no = run_item_of(it)->put_no;
+	if (put_no > f->put_no)
+		f->put_no = put_no;
+	list_remove(&it->link);
+	f->open--;
+	if (it->state == ITEM_DONE) {
+		list_add_last(&f->outputs, &it->link);
+	} else {
+		if (it->state > f->state)
+			f->state = it->state;
+		if (!f->failed)
+			f->failed = it;
+		else
+			run_item_free(it);
+	}
+	run_schedule(r);
+}
+
+static void branch_end(struct run *r, struct item *it, bool is_output)
+{
+	if (is_output) {
+		it->state = ITEM_DONE;
+		run_item_ends(r, it);
+		return;
+	}
+	struct flight *f = run_item_of(it)->flight;
+	if (run_item_of(it)->put_no > f->put_no)
+		f->put_no = run_item_of(it)->put_no;
+	f->open--;
+	list_remove(&it->link);
+	run_item_free(it);
+	run_schedule(r);
+}
+
+/* A copy of the item for one more follower: its own arena, since each branch may change it. */
+static void branch_copy(struct run *r, struct item *it, size_t step)
+{
+	struct run_item *from = run_item_of(it);
+	struct run_item *ri = run_item_new(r, from->flight, it->seq);
+	if (!ri || value_copy(&ri->item.arena, &it->root, &ri->item.root) < 0) {
+		run_broken(r, "out of memory");
+		return;
+	}
+	ri->put_no = from->put_no;
+	const struct ledger_row *rows = it->recorded;
+	size_t n = 0;
+	while (rows && rows[n].kind)
+		n++;
+	if (n) {
+		struct ledger_row *copy = arena_alloc(&ri->item.arena, sizeof(*copy) * (n + 1));
+		for (size_t i = 0; copy && i < n; i++) {
+			copy[i] = rows[i];
+			copy[i].head = arena_str(&ri->item.arena, rows[i].head);
+			copy[i].body = arena_str(&ri->item.arena, rows[i].body);
+		}
+		if (copy)
+			copy[n] = (struct ledger_row){ .kind = 0 };
+		ri->item.recorded = copy;
+	}
+	item_runs(r, &ri->item, step);
+}
+
+/* The item leaves its step for good. */
+static void step_leave(struct step *s, struct item *it)
+{
+	struct run *r = s->run;
+	uint64_t now = clock_mono_ns();
+	list_remove(&it->order_link);
+	it->is_ready = false;
+	it->step_data = NULL;
+	s->counts.out++;
+	s->counts.busy_ns += now - it->entered_ns;
+	s->counts.last_ns = now;
+	if (r->config.on_step)
+		r->config.on_step(r->config.arg, s->plan, it);
+	for (size_t i = 1; i < s->plan->n_followers; i++)
+		branch_copy(r, it, s->plan->followers[i]);
+	if (s->plan->n_followers && !s->is_output)
+		item_runs(r, it, s->plan->followers[0]);
+	else
+		branch_end(r, it, s->is_output);
+}
+
+static void step_leave_ready(struct step *s)
+{
+	while (!list_is_empty(&s->arrivals)) {
+		struct item *it = LIST_ENTRY(list_first(&s->arrivals), struct item, order_link);
+		if (!it->is_ready)
+			return;
+		step_leave(s, it);
+	}
+}
+
+void step_pass(struct step *s, struct item *it)
+{
+	it->is_ready = true;
+	if (s->is_order_any)
+		step_leave(s, it);
+	else
+		step_leave_ready(s);
+}
+
+/* { type, title, detail, status } with the step's name, so that one line of it says where. */
+static void problem_place(struct step *s, struct item *it, struct value problem)
+{
+	it->problem = problem;
+	if (it->problem.kind != VALUE_OBJECT)
+		it->problem = value_object();
+	(void)value_set(&it->arena, &it->problem, STR("step"), value_string(s->plan->name));
+}
+
+static void item_record_problem(struct run *r, struct item *it, uint32_t step)
+{
+	struct buf head;
+	buf_init(&head, 1u << 20);
+	(void)json_write(&head, &it->problem, JSON_COMPACT);
+	struct ledger_row row = {
+		.key = { .run = r->row.id, .seq = it->seq, .step = step, .attempt = 1 },
+		.kind = LEDGER_PROBLEM,
+		.at = clock_wall(),
+		.code = (int32_t)it->state,
+		.head = buf_str(&head),
+	};
+	run_put_row(r, &row);
+	run_item_of(it)->put_no = r->put_no;
+	buf_done(&head);
+}
+
+static void step_item_failed(struct step *s, struct item *it)
+{
+	struct run *r = s->run;
+	uint64_t now = clock_mono_ns();
+	list_remove(&it->order_link);
+	s->counts.failed++;
+	s->counts.busy_ns += now - it->entered_ns;
+	s->counts.last_ns = now;
+	item_record_problem(r, it, (uint32_t)s->plan->index);
+	run_item_ends(r, it);
+	step_leave_ready(s);
+}
+
+void step_fail(struct step *s, struct item *it, struct value problem, enum item_state state)
+{
+	it->state = state;
+	problem_place(s, it, problem);
+	step_item_failed(s, it);
+}
+
+enum verdict step_problem(struct step *s, struct item *it, const char *type, const char *title, const char *fmt, ...)
+{
+	struct buf detail;
+	va_list args;
+	char text[ERR_MSG_MAX];
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	buf_init(&detail, sizeof(text) + NAME_MAX_BYTES + 16);
+	(void)buf_printf(&detail, "step \"%.*s\": %s", STR_ARG(s->plan->name), text);
+	struct value p = value_object();
+	(void)value_set(&it->arena, &p, STR("type"), value_string_copy(&it->arena, str_c(type)));
+	(void)value_set(&it->arena, &p, STR("title"), value_string_copy(&it->arena, str_c(title)));
+	(void)value_set(&it->arena, &p, STR("detail"), value_string_copy(&it->arena, buf_str(&detail)));
+	buf_done(&detail);
+	it->state = ITEM_FAILED;
+	problem_place(s, it, p);
+	return STEP_FAIL;
+}
+
+static void item_deliver(struct run *r, struct item *it)
+{
+	struct step *s = &r->steps[it->step];
+	it->entered_ns = clock_mono_ns();
+	if (!s->counts.in++)
+		s->counts.first_ns = it->entered_ns;
+	list_add_last(&s->arrivals, &it->order_link);
+	s->is_touched = true;
+	enum verdict v = s->plan->kind->start ? s->plan->kind->start(s, it) : STEP_DONE;
+	if (v == STEP_DONE)
+		step_pass(s, it);
+	else if (v == STEP_FAIL)
+		step_item_failed(s, it);
+}
+
+/* An item that was read from the ledger may have ended there already. */
+static bool item_ended_before(struct run *r, struct item *it)
+{
+	const struct ledger_row *rows = it->recorded;
+	if (r->config.is_replay)
+		return false;
+	for (; rows && rows->kind; rows++) {
+		if (rows->kind != LEDGER_PROBLEM)
+			continue;
+		it->state = (enum item_state)rows->code;
+		(void)json_parse(&it->arena, rows->head, NULL, &it->problem, NULL, NULL);
+		if (rows->key.step < r->plan->n_steps)
+			r->steps[rows->key.step].counts.failed++;
+		return true;
+	}
+	return false;
+}
+
+static bool feed_window(struct run *r)
+{
+	bool any = false;
+	while (r->live < r->window && !r->is_broken) {
+		struct item *it = feed_next(r);
+		if (!it)
+			break;
+		r->live++;
+		any = true;
+		if (item_ended_before(r, it)) {
+			run_item_ends(r, it);
+		} else if (it->state == ITEM_FAILED) {
+			item_record_problem(r, it, 0);
+			run_item_ends(r, it);
+		} else {
+			for (size_t i = r->first_step + 1; i < r->plan->n_steps; i++)
+				if (r->plan->steps[i].source < 0)
+					branch_copy(r, it, i);
+			item_runs(r, it, r->first_step);
+		}
+	}
+	return any;
+}
+
+static bool is_network_problem(const struct value *problem)
+{
+	static const char *const types[] = { "connect_refused", "connect_timeout", "connect_failed", "dns_not_found", "dns_temporary",
+					     "first_byte_timeout", "total_timeout", "too_slow", "connection_lost" };
+	const struct value *type = value_get_c(problem, "type");
+	for (size_t i = 0; type && i < ARRAY_LEN(types); i++)
+		if (value_is_string(type, str_c(types[i])))
+			return true;
+	return false;
+}
+
+static void flight_out(struct run *r, struct flight *f)
+{
+	list_remove(&f->link);
+	r->live--;
+	if (f->failed) {
+		if (f->state == ITEM_UNKNOWN)
+			r->row.unknown++;
+		else
+			r->row.failed++;
+		if (!is_network_problem(&f->failed->problem))
+			r->by_network = false;
+		if (r->config.on_problem)
+			r->config.on_problem(r->config.arg, f->failed);
+		run_item_free(f->failed);
+	} else {
+		r->row.items_out++;
+	}
+	LIST_FOREACH (node, &f->outputs) {
+		struct item *it = LIST_ENTRY(node, struct item, link);
+		if (!f->failed && r->config.on_output)
+			r->config.on_output(r->config.arg, it);
+		list_remove(&it->link);
+		run_item_free(it);
+	}
+	free(f);
+}
+
+/* Let out what is finished and rests on nothing that is not on disk. */
+static void flights_out(struct run *r)
+{
+	LIST_FOREACH (node, &r->flights) {
+		struct flight *f = LIST_ENTRY(node, struct flight, link);
+		if (f->open == 0 && f->put_no <= r->done_no)
+			flight_out(r, f);
+		else if (r->keeps_order)
+			return;
+		if (r->is_dead)
+			return;
+	}
+}
+
+static void steps_flush(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->n_steps; i++) {
+		struct step *s = &r->steps[i];
+		if (!s->is_touched)
+			continue;
+		s->is_touched = false;
+		if (s->plan->kind->flush)
+			s->plan->kind->flush(s);
+	}
+}
+
+void run_drain(struct run *r)
+{
+	r->is_draining = true;
+	bool more = true;
+	while (more && !r->is_broken && !r->is_dead) {
+		struct list *node;
+		while ((node = list_first(&r->runnable))) {
+			list_remove(node);
+			item_deliver(r, LIST_ENTRY(node, struct item, link));
+		}
+		steps_flush(r);
+		flights_out(r);
+		feed_pump(r);
+		more = feed_window(r) || !list_is_empty(&r->runnable);
+	}
+	r->is_draining = false;
+}
+
+/* Bury every item of the run; those in the store's hands are buried by its callback. */
+void run_drop_items(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->n_steps; i++)
+		LIST_FOREACH (node, &r->steps[i].arrivals)
+			item_drop(LIST_ENTRY(node, struct item, order_link));
+	LIST_FOREACH (node, &r->runnable)
+		item_drop(LIST_ENTRY(node, struct item, link));
+	LIST_FOREACH (node, &r->flights) {
+		struct flight *f = LIST_ENTRY(node, struct flight, link);
+		LIST_FOREACH (out, &f->outputs)
+			item_drop(LIST_ENTRY(out, struct item, link));
+		if (f->failed)
+			item_drop(f->failed);
+		list_remove(&f->link);
+		free(f);
+	}
+}

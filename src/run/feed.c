@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Feeds a run: lines from the source go to the ledger first, then become items. Small inputs are on disk as a whole before
+ * the first item moves; of large ones only a stretch is in memory, the rest is read back.
+ */
+#include "run/run_int.h"
+
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void feed_init(struct run *r)
+{
+	struct feed *f = &r->feed;
+	list_init(&f->chunks);
+	arena_init(&f->rows_arena, 0);
+	f->source_ended = !r->config.source.read;
+	if (r->config.is_replay) {
+		f->next_out = r->config.replay_from;
+		f->end = r->config.replay_to + 1;
+	} else if (r->config.resume && r->row.input_is_complete) {
+		f->end = r->row.items_in;
+		f->next_in = r->row.items_in;
+		f->source_ended = true;
+	} else {
+		f->end = UINT64_MAX;
+	}
+	f->is_recorded = r->config.resume != NULL;
+}
+
+static void chunk_free(struct chunk *c)
+{
+	list_remove(&c->link);
+	free(c->lines);
+	free(c);
+}
+
+void feed_done(struct run *r)
+{
+	struct feed *f = &r->feed;
+	LIST_FOREACH (node, &f->chunks)
+		chunk_free(LIST_ENTRY(node, struct chunk, link));
+	free(f->lines);
+	f->lines = NULL;
+	arena_done(&f->rows_arena);
+}
+
+bool feed_is_over(const struct run *r)
+{
+	const struct feed *f = &r->feed;
+	return f->next_out >= f->end && (f->source_ended || r->config.is_replay);
+}
+
+static void put_done(void *arg, const struct store_result *result)
+{
+	struct run *r = arg;
+	if (run_enter(r)) {
+		r->done_no++;
+		if (result->error)
+			run_broken(r, result->detail);
+		run_schedule(r);
+	}
+	run_leave(r);
+}
+
+static void source_ends(struct run *r)
+{
+	struct feed *f = &r->feed;
+	f->source_ended = true;
+	f->end = f->next_in;
+	r->row.items_in = f->next_in;
+	r->row.input_is_complete = true;
+	run_put_state(r, put_done);
+}
+
+/* The lines become a ledger row, and a chunk that keeps them while there is room. */
+static int chunk_add(struct run *r, uint32_t count)
+{
+	struct feed *f = &r->feed;
+	struct chunk *c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ERR_NO_MEMORY;
+	*c = (struct chunk){ .first_seq = f->next_in, .count = count };
+	struct input_row row = { .run = r->row.id, .first_seq = f->next_in, .count = count, .lines = buf_str(&r->scratch) };
+	struct err e = ERR_INIT;
+	(void)run_next_put(r);
+	if (store_input_put(r->config.store, &row, put_done, r, &e) < 0) {
+		r->pending_store--;
+		free(c);
+		run_broken(r, e.msg);
+		return e.code;
+	}
+	if (f->kept_bytes + r->scratch.len <= FEED_KEEP_MAX) {
+		c->lines = buf_take(&r->scratch, &c->len);
+		f->kept_bytes += c->len;
+	}
+	list_add_last(&f->chunks, &c->link);
+	f->next_in += count;
+	r->row.items_in = f->next_in;
+	return 0;
+}
+
+static uint32_t skip_recorded(struct run *r, uint32_t count);
+
+/* One chunk a call, so that reading input and working on it take turns. */
+void feed_pump(struct run *r)
+{
+	struct feed *f = &r->feed;
+	if (f->source_ended || f->source_waits || f->is_recorded || r->is_broken || store_is_full(r->config.store))
+		return;
+	struct err e = ERR_INIT;
+	uint32_t count = 0;
+	buf_clear(&r->scratch);
+	enum source_verdict v = r->config.source.read(r->config.source.arg, &r->scratch, FEED_CHUNK_BYTES, &count, &e);
+	if (f->skip)
+		count = skip_recorded(r, count);
+	if (count && chunk_add(r, count) < 0)
+		return;
+	switch (v) {
+	case SOURCE_MORE:
+		run_schedule(r);
+		break;
+	case SOURCE_LATER:
+		f->source_waits = true;
+		break;
+	case SOURCE_BAD:
+		r->row.problem = arena_str(&r->arena, str_c(e.msg));
+		log_warn(&r->log, "input cannot be read on error=\"%s\"", e.msg);
+		source_ends(r);
+		break;
+	case SOURCE_END:
+		source_ends(r);
+		break;
+	}
+}
+
+void run_source_ready(struct run *r)
+{
+	r->feed.source_waits = false;
+	run_schedule(r);
+}
+
+/* The stretch begins at line `skip` of the text. */
+static void stretch_set(struct feed *f, char *lines, size_t len, uint32_t skip, uint32_t count)
+{
+	free(f->lines);
+	f->lines = lines;
+	f->len = len;
+	f->pos = 0;
+	for (; skip && f->pos < len; skip--) {
+		const char *nl = memchr(lines + f->pos, '\n', len - f->pos);
+		f->pos = nl ? (size_t)(nl - lines) + 1 : len;
+	}
+	f->left = count;
+}
+
+static int rows_keep(struct feed *f, const struct store_result *result)
+{
+	arena_done(&f->rows_arena);
+	f->n_rows = f->row_pos = 0;
+	if (!result->n)
+		return 0;
+	f->rows = arena_alloc(&f->rows_arena, sizeof(*f->rows) * result->n);
+	if (!f->rows)
+		return -ERR_NO_MEMORY;
+	for (size_t i = 0; i < result->n; i++) {
+		f->rows[i] = result->rows[i];
+		f->rows[i].head = arena_str(&f->rows_arena, result->rows[i].head);
+		f->rows[i].body = arena_str(&f->rows_arena, result->rows[i].body);
+	}
+	f->n_rows = result->n;
+	return 0;
+}
+
+/* The ledger holds no more input: what the source still has begins here. */
+static void recorded_input_ends(struct run *r)
+{
+	struct feed *f = &r->feed;
+	f->is_recorded = false;
+	f->next_in = f->next_out;
+	if (f->source_ended) {
+		f->end = f->next_out;
+		if (!r->row.problem.ptr)
+			r->row.problem = STR("the input was not recorded to its end before the run was interrupted: give it again with --items");
+	} else {
+		f->skip = f->next_in;
+	}
+}
+
+/* Drop the lines at the front of the scratch that were recorded before the interruption. */
+static uint32_t skip_recorded(struct run *r, uint32_t count)
+{
+	struct feed *f = &r->feed;
+	size_t at = 0;
+	while (f->skip && count) {
+		const char *nl = memchr(r->scratch.ptr + at, '\n', r->scratch.len - at);
+		at = nl ? (size_t)(nl - r->scratch.ptr) + 1 : r->scratch.len;
+		f->skip--;
+		count--;
+	}
+	buf_consume(&r->scratch, at);
+	return count;
+}
+
+static void stretch_read(void *arg, const struct store_result *result)
+{
+	struct run *r = arg;
+	struct feed *f = &r->feed;
+	if (run_enter(r)) {
+		f->is_reading = false;
+		const struct input_row *in = result->n_inputs ? &result->inputs[0] : NULL;
+		if (result->error) {
+			run_broken(r, result->detail);
+		} else if (!in) {
+			recorded_input_ends(r);
+		} else {
+			uint32_t skip = (uint32_t)(f->next_out - in->first_seq);
+			uint32_t count = in->count - skip;
+			if (f->is_recorded && count > FEED_READ_ITEMS)
+				count = FEED_READ_ITEMS;
+			char *copy = malloc(in->lines.len + 1);
+			if (!copy || rows_keep(f, result) < 0) {
+				free(copy);
+				run_broken(r, "out of memory");
+			} else {
+				memcpy(copy, in->lines.ptr, in->lines.len);
+				stretch_set(f, copy, in->lines.len, skip, count);
+			}
+		}
+		run_schedule(r);
+	}
+	run_leave(r);
+}
+
+static void stretch_ask(struct run *r, uint64_t to_seq)
+{
+	struct feed *f = &r->feed;
+	struct err e = ERR_INIT;
+	f->is_reading = true;
+	r->pending_store++;
+	if (store_ledger_read(r->config.store, r->row.id, f->next_out, to_seq, stretch_read, r, &e) < 0) {
+		r->pending_store--;
+		f->is_reading = false;
+		run_broken(r, e.msg);
+	}
+}
+
+/* Get the next stretch: from memory, else from the ledger (then later). True when lines are there. */
+static bool stretch_next(struct run *r)
+{
+	struct feed *f = &r->feed;
+	if (f->is_reading || f->next_out >= f->end)
+		return false;
+	if (f->is_recorded) {
+		stretch_ask(r, f->next_out + FEED_READ_ITEMS - 1);
+		return false;
+	}
+	/* Small inputs are recorded whole before anything is sent. */
+	if (!f->source_ended && !f->source_waits && f->kept_bytes < FEED_KEEP_MAX / 2)
+		return false;
+	if (list_is_empty(&f->chunks))
+		return false;
+	struct chunk *c = LIST_ENTRY(list_first(&f->chunks), struct chunk, link);
+	bool is_here = c->lines != NULL;
+	if (is_here) {
+		f->kept_bytes -= c->len;
+		char *lines = c->lines;
+		c->lines = NULL;
+		stretch_set(f, lines, c->len, 0, c->count);
+	} else {
+		stretch_ask(r, c->first_seq + c->count - 1);
+	}
+	chunk_free(c);
+	return is_here;
+}
+
+/* The ledger's rows of this item, copied to live with it. */
+static void attach_recorded(struct run *r, struct run_item *ri)
+{
+	struct feed *f = &r->feed;
+	struct item *it = &ri->item;
+	while (f->row_pos < f->n_rows && f->rows[f->row_pos].key.seq < it->seq)
+		f->row_pos++;
+	size_t from = f->row_pos, to = from;
+	while (to < f->n_rows && f->rows[to].key.seq == it->seq)
+		to++;
+	if (to == from)
+		return;
+	struct ledger_row *rows = arena_alloc(&it->arena, sizeof(*rows) * (to - from + 1));
+	if (!rows)
+		return;
+	for (size_t i = from; i < to; i++) {
+		rows[i - from] = f->rows[i];
+		rows[i - from].head = arena_str(&it->arena, f->rows[i].head);
+		rows[i - from].body = arena_str(&it->arena, f->rows[i].body);
+	}
+	rows[to - from] = (struct ledger_row){ .kind = 0 };
+	it->recorded = rows;
+	f->row_pos = to;
+}
+
+/* Make the item of one line; a line that is no object makes an item that has failed. */
+static void item_parse(struct run_item *ri, struct str line)
+{
+	struct item *it = &ri->item;
+	struct err e = ERR_INIT;
+	struct value data = VALUE_NONE;
+	struct json_options opt = { .max_bytes = RUN_LINE_MAX };
+	struct str own = arena_str(&it->arena, line);
+	it->root = value_object();
+	int rc = own.ptr ? json_parse(&it->arena, own, &opt, &data, NULL, &e) : err_set(&e, ERR_NO_MEMORY, "out of memory");
+	if (rc == 0 && data.kind != VALUE_OBJECT)
+		rc = err_set(&e, ERR_INVALID, "an item must be an object, this one is %s", value_kind_name(data.kind));
+	if (rc == 0)
+		rc = value_set(&it->arena, &it->root, STR("data"), data);
+	if (rc == 0)
+		return;
+	struct value p = value_object();
+	(void)value_set(&it->arena, &p, STR("type"), value_string(STR("invalid_input")));
+	(void)value_set(&it->arena, &p, STR("title"), value_string(STR("The input item cannot be read")));
+	(void)value_set(&it->arena, &p, STR("detail"), value_string_copy(&it->arena, str_c(e.msg)));
+	it->problem = p;
+	it->state = ITEM_FAILED;
+}
+
+struct item *feed_next(struct run *r)
+{
+	struct feed *f = &r->feed;
+	if (f->left == 0 && !stretch_next(r))
+		return NULL;
+	const char *start = f->lines + f->pos;
+	const char *nl = memchr(start, '\n', f->len - f->pos);
+	size_t n = nl ? (size_t)(nl - start) : f->len - f->pos;
+	struct flight *flight = calloc(1, sizeof(*flight));
+	struct run_item *ri = flight ? run_item_new(r, flight, f->next_out) : NULL;
+	if (!ri) {
+		free(flight);
+		run_broken(r, "out of memory");
+		return NULL;
+	}
+	flight->seq = f->next_out;
+	list_init(&flight->outputs);
+	list_add_last(&r->flights, &flight->link);
+	item_parse(ri, str_from(start, n));
+	attach_recorded(r, ri);
+	f->pos += nl ? n + 1 : n;
+	f->left--;
+	f->next_out++;
+	return &ri->item;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Execute API call, inside: what is compiled, and one call's life. */
+#pragma once
+#include "call/call.h"
+#include "step/step_int.h"
+
+#define API_CALL_IN_FLIGHT_DEFAULT 32
+#define API_CALL_ATTEMPTS_DEFAULT 3
+#define API_CALL_BACKOFF_BASE 500  /* ms; full jitter below base * 2^n */
+#define API_CALL_BACKOFF_CAP 60000 /* ms */
+
+struct api_call_opts {
+	struct str result_store_field, system, connector, query_path, method_name;
+	const struct value *parameters_mapping;
+	struct str result;
+	int64_t in_flight;
+	int order;
+	int64_t attempts;
+	msec_t connect_timeout, first_byte_timeout, total_timeout;
+	uint64_t max_body;
+};
+
+struct api_call_plan {
+	struct step_scripts scripts; /* of the mapping; first, see step_int.h */
+	struct call_spec *spec;
+	struct call_result_rule *rule;
+	struct call_limits limits; /* the step's over the system's */
+	size_t in_flight;
+};
+
+/*
+ * One call:
+ *
+ *   start -> [SCRIPTING] -> built -+- repeatable ----------> RECORDING -> SENDABLE -> IN_FLIGHT -> judged
+ *                                  '- not -> WAITING (slot) -> RECORDING ------------^    |
+ *                                                              ^-------- BACKOFF <--------'
+ *
+ * The intent is on disk before bytes leave: RECORDING ends with its commit. A call that must not be repeated takes its slot first,
+ * so that after a kill only what was really under way is unknown; a repeatable one is recorded ahead, so that commits come in groups.
+ */
+#define API_CALL_STATES(X) X(SCRIPTING) X(WAITING) X(RECORDING) X(SENDABLE) X(IN_FLIGHT) X(BACKOFF)
+enum api_call_state {
+#define X(name) API_CALL_##name,
+	API_CALL_STATES(X)
+#undef X
+};
+
+struct api_call {
+	struct list link; /* in the step's list of its state */
+	struct step *step;
+	struct item *item;
+	enum api_call_state state;
+	uint32_t attempt;
+	uint32_t tries; /* attempts made by this process */
+	bool has_slot;
+	struct call_request request;
+	struct http_transfer *transfer;
+	struct loop_timer timer;
+	uint64_t queued_ns, sent_ns; /* when it was ready, when it went out */
+};
+
+struct api_call_step {
+	struct step *step;
+	const struct api_call_plan *plan;
+	struct batch *batch; /* NULL = the mapping needs no JavaScript */
+	struct list in[API_CALL_BACKOFF + 1];
+	size_t slots_used;
+	struct buf scratch;
+	bool is_pumping;
+};
+
+/* api_call_run.c */
+int api_call_open(struct step *s, struct err *e);
+enum verdict api_call_start(struct step *s, struct item *it);
+void api_call_flush(struct step *s);
+void api_call_close(struct step *s);

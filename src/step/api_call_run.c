@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of one API call within a run (the drawing is in api_call_int.h). What the ledger holds is believed: an outcome is judged
+ * again, not asked for again; an intent without outcome is repeated only where repeating is harmless.
+ */
+#include "step/api_call_int.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+
+static void pump(struct api_call_step *st);
+
+/* The only writer of c->state. */
+static void call_move(struct api_call_step *st, struct api_call *c, enum api_call_state to)
+{
+	list_remove(&c->link);
+	c->state = to;
+	list_add_last(&st->in[to], &c->link);
+}
+
+static void slot_give_back(struct api_call_step *st, struct api_call *c)
+{
+	if (c->has_slot)
+		st->slots_used--;
+	c->has_slot = false;
+}
+
+/* The call is over, one way or the other; its memory goes with the item. */
+static void call_leave(struct api_call_step *st, struct api_call *c)
+{
+	slot_give_back(st, c);
+	loop_timer_stop(&c->timer);
+	list_remove(&c->link);
+	c->item->step_data = NULL;
+}
+
+static void call_fails(struct api_call_step *st, struct api_call *c, struct value problem, enum item_state state)
+{
+	struct step *s = st->step;
+	struct item *it = c->item;
+	call_leave(st, c);
+	step_fail(s, it, problem, state);
+}
+
+static void call_fails_err(struct api_call_step *st, struct api_call *c, const char *type, const char *title, const struct err *e)
+{
+	call_fails(st, c, step_err_problem(st->step, c->item, type, title, e), ITEM_FAILED);
+}
+
+static void call_judged(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
+{
+	const struct api_call_opts *o = step_opts(st->step);
+	struct item *it = c->item;
+	struct step *s = st->step;
+	struct value result = VALUE_NONE, problem = VALUE_NONE;
+	struct err e = ERR_INIT;
+	enum call_verdict v = call_judge(st->plan->spec, st->plan->rule, x, &it->arena, &result, &problem);
+	if (v != CALL_OK) {
+		call_fails(st, c, problem, v == CALL_UNKNOWN ? ITEM_UNKNOWN : ITEM_FAILED);
+		return;
+	}
+	if (o->result_store_field.len && path_put(&it->arena, &it->root, o->result_store_field, result, &e) < 0) {
+		call_fails_err(st, c, "bad_mapping", "The result cannot be stored in the item", &e);
+		return;
+	}
+	call_leave(st, c);
+	step_pass(s, it);
+}
+
+static bool may_repeat(const struct api_call_step *st, const struct call_answer *x)
+{
+	switch (x->error) {
+	case HTTP_ERROR_NONE:
+	case HTTP_ERROR_TLS_CERT:
+	case HTTP_ERROR_TLS_PROTOCOL:
+	case HTTP_ERROR_BLOCKED_ADDRESS:
+	case HTTP_ERROR_INVALID_REQUEST:
+	case HTTP_ERROR_TOO_LARGE:
+	case HTTP_ERROR_HEADERS_TOO_LARGE:
+		return false;
+	default:
+		return x->certainty == HTTP_NOT_SENT || call_spec_is_repeatable(st->plan->spec);
+	}
+}
+
+static void record_intent(struct api_call_step *st, struct api_call *c);
+
+static void on_backoff(struct loop_timer *t)
+{
+	struct api_call *c = CONTAINER_OF(t, struct api_call, timer);
+	struct api_call_step *st = step_state(c->step);
+	if (call_spec_is_repeatable(st->plan->spec)) {
+		record_intent(st, c);
+	} else {
+		call_move(st, c, API_CALL_WAITING);
+		pump(st);
+	}
+}
+
+/* Full jitter below base * 2^n: a crowd that failed together does not come back together. */
+static msec_t backoff(uint32_t tries)
+{
+	msec_t top = API_CALL_BACKOFF_BASE << (tries > 7 ? 7 : tries - 1);
+	if (top > API_CALL_BACKOFF_CAP)
+		top = API_CALL_BACKOFF_CAP;
+	return (msec_t)((uint64_t)random() % (uint64_t)(top + 1));
+}
+
+static void record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
+{
+	buf_clear(&st->scratch);
+	(void)call_answer_write(x, &st->scratch);
+	struct ledger_row row = {
+		.key = step_key(st->step, c->item, c->attempt),
+		.kind = LEDGER_OUTCOME,
+		.at = clock_wall(),
+		.code = x->status,
+		.head = buf_str(&st->scratch),
+		.body = x->body,
+	};
+	step_record(st->step, c->item, &row, NULL);
+}
+
+/* How long the call stood here before its bytes left goes beside what the wire took. */
+static void add_queue_time(struct api_call *c, struct call_answer *x)
+{
+	struct arena *a = &c->item->arena;
+	double queued = (double)(c->sent_ns - c->queued_ns) / 1e6;
+	char text[32];
+	(void)snprintf(text, sizeof(text), "%.3f", queued);
+	if (x->timings.kind == VALUE_OBJECT)
+		(void)value_set(a, &x->timings, STR("queue"), value_number_text(arena_str(a, str_c(text))));
+}
+
+static void on_response(void *arg, const struct http_response *r)
+{
+	struct api_call *c = arg;
+	struct api_call_step *st = step_state(c->step);
+	struct step_services *services = step_services(c->step);
+	struct arena *a = &c->item->arena;
+	struct call_answer x = { 0 };
+	auto_free char *body = NULL;
+	c->transfer = NULL;
+	slot_give_back(st, c);
+	if (call_answer_from_response(r, services->secrets, a, &x, &body) < 0) {
+		struct err e = ERR_INIT;
+		err_set(&e, ERR_NO_MEMORY, "the answer does not fit in memory");
+		call_fails_err(st, c, "too_large", "The answer cannot be kept", &e);
+		pump(st);
+		return;
+	}
+	add_queue_time(c, &x);
+	record_outcome(st, c, &x);
+	if (c->tries < (uint32_t)((const struct api_call_opts *)step_opts(st->step))->attempts && may_repeat(st, &x)) {
+		c->attempt++;
+		call_move(st, c, API_CALL_BACKOFF);
+		(void)loop_timer_start(&c->timer, backoff(c->tries));
+	} else {
+		x.body = arena_str(a, x.body); /* what is parsed from it lives as long as the item */
+		call_judged(st, c, &x);
+	}
+	pump(st);
+}
+
+static void send(struct api_call_step *st, struct api_call *c)
+{
+	struct step_services *services = step_services(st->step);
+	const struct call_limits *l = &st->plan->limits;
+	struct err e = ERR_INIT;
+	if (!c->has_slot)
+		st->slots_used++;
+	c->has_slot = true;
+	c->tries++;
+	c->sent_ns = clock_mono_ns();
+	call_move(st, c, API_CALL_IN_FLIGHT);
+	struct http_request request = {
+		.method = str_c(call_method_name(c->request.method)),
+		.url = c->request.url,
+		.headers = &c->request.headers,
+		.body = c->request.body,
+		.connect_timeout = l->connect_timeout,
+		.first_byte_timeout = l->first_byte_timeout,
+		.total_timeout = l->total_timeout,
+		.max_body = l->max_body,
+		.tls_no_verify = l->tls_no_verify,
+	};
+	c->transfer = http_start(services->http, &request, on_response, c, &e);
+	if (!c->transfer)
+		call_fails_err(st, c, "internal", "The call could not be started", &e);
+}
+
+static void on_intent(struct step *s, struct item *it)
+{
+	struct api_call *c = it->step_data;
+	struct api_call_step *st = step_state(s);
+	call_move(st, c, API_CALL_SENDABLE);
+	pump(st);
+}
+
+static void record_intent(struct api_call_step *st, struct api_call *c)
+{
+	struct ledger_row row = {
+		.key = step_key(st->step, c->item, c->attempt),
+		.kind = LEDGER_INTENT,
+		.at = clock_wall(),
+		.head = c->request.masked,
+	};
+	call_move(st, c, API_CALL_RECORDING);
+	step_record(st->step, c->item, &row, on_intent);
+}
+
+/* Send what may go, then give free slots to those that must have one before they are even recorded. */
+static void pump(struct api_call_step *st)
+{
+	if (st->is_pumping)
+		return;
+	st->is_pumping = true;
+	LIST_FOREACH (node, &st->in[API_CALL_SENDABLE]) {
+		struct api_call *c = LIST_ENTRY(node, struct api_call, link);
+		if (c->has_slot || st->slots_used < st->plan->in_flight)
+			send(st, c);
+		else
+			break;
+	}
+	while (st->slots_used < st->plan->in_flight && !list_is_empty(&st->in[API_CALL_WAITING])) {
+		struct api_call *c = LIST_ENTRY(list_first(&st->in[API_CALL_WAITING]), struct api_call, link);
+		st->slots_used++;
+		c->has_slot = true;
+		record_intent(st, c);
+	}
+	st->is_pumping = false;
+}
+
+/* Stable for the item across attempts and restarts, different for each run: the seed is the run's own. */
+static struct str idempotency_key(struct api_call_step *st, const struct item *it, struct arena *a)
+{
+	const struct run_row *row = step_row(st->step);
+	if (!call_spec_wants_key(st->plan->spec))
+		return STR_NULL;
+	return str_c(arena_printf(a, "weir-%016llx-%llx-%zx-%llx", (unsigned long long)row->seed, (unsigned long long)row->id,
+				  step_plan(st->step)->index, (unsigned long long)it->seq));
+}
+
+static void call_build(struct api_call_step *st, struct api_call *c, const struct value *scripted)
+{
+	struct step_services *services = step_services(st->step);
+	struct item *it = c->item;
+	struct value parameters = value_object();
+	struct err e = ERR_INIT;
+	const struct mapping *m = st->plan->scripts.mapping;
+	if (m && mapping_eval(m, &it->arena, &it->root, scripted, &parameters, &e) < 0) {
+		call_fails_err(st, c, "bad_mapping", "The parameters mapping failed", &e);
+		return;
+	}
+	struct str key = idempotency_key(st, it, &it->arena);
+	if (call_request_build(st->plan->spec, services->secrets, &parameters, key, &it->arena, &c->request, &e) < 0) {
+		call_fails_err(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request", "The request cannot be built", &e);
+		return;
+	}
+	c->queued_ns = clock_mono_ns();
+	if (call_spec_is_repeatable(st->plan->spec)) {
+		record_intent(st, c);
+	} else {
+		call_move(st, c, API_CALL_WAITING);
+		pump(st);
+	}
+}
+
+static void on_scripted(struct step *s, struct item *it, const struct script_result *result)
+{
+	struct api_call *c = it->step_data;
+	struct api_call_step *st = step_state(s);
+	if (!result->error) {
+		call_build(st, c, &result->value);
+		return;
+	}
+	call_leave(st, c);
+	batch_fail_item(s, it, result);
+}
+
+static void call_prepare(struct api_call_step *st, struct api_call *c)
+{
+	if (st->batch)
+		batch_add(st->batch, c->item);
+	else
+		call_build(st, c, NULL);
+}
+
+static void call_is_unknown(struct api_call_step *st, struct api_call *c)
+{
+	struct arena *a = &c->item->arena;
+	struct str detail = str_c(arena_printf(a, "step \"%.*s\": the call was about to be sent when the run was interrupted, and whether it arrived is not known; "
+						  "%.*s must not be repeated by itself",
+					       STR_ARG(step_plan(st->step)->name), STR_ARG(call_spec_summary(st->plan->spec, a))));
+	call_fails(st, c, call_problem(a, "unknown_outcome", "Nobody knows whether the call was made", detail, 0), ITEM_UNKNOWN);
+}
+
+static bool recorded_answer(struct api_call_step *st, struct api_call *c, const struct ledger_row *row, struct call_answer *x)
+{
+	struct err e = ERR_INIT;
+	if (call_answer_read(row->head, row->code, row->body, &c->item->arena, x, &e) == 0)
+		return true;
+	call_fails_err(st, c, "damaged_record", "The ledger's record of the answer cannot be read", &e);
+	return false;
+}
+
+/* Go on from what the ledger holds of this item here; true when the call is decided by it. */
+static bool call_recall(struct api_call_step *st, struct api_call *c)
+{
+	const struct api_call_opts *o = step_opts(st->step);
+	const struct ledger_row *outcome = step_recorded(st->step, c->item, LEDGER_OUTCOME);
+	const struct ledger_row *intent = step_recorded(st->step, c->item, LEDGER_INTENT);
+	struct call_answer x;
+	if (intent && (!outcome || intent->key.attempt > outcome->key.attempt)) {
+		c->attempt = intent->key.attempt + 1;
+		if (call_spec_is_repeatable(st->plan->spec) && !step_is_replay(st->step))
+			return false;
+		call_is_unknown(st, c);
+		return true;
+	}
+	if (outcome) {
+		if (!recorded_answer(st, c, outcome, &x))
+			return true;
+		c->attempt = outcome->key.attempt + 1;
+		if (!step_is_replay(st->step) && outcome->key.attempt < (uint32_t)o->attempts && may_repeat(st, &x))
+			return false;
+		call_judged(st, c, &x);
+		return true;
+	}
+	if (!step_is_replay(st->step))
+		return false;
+	struct err e = ERR_INIT;
+	err_set(&e, ERR_NOT_FOUND, "the ledger holds no answer for this call");
+	call_fails_err(st, c, "not_recorded", "The answer is not recorded", &e);
+	return true;
+}
+
+enum verdict api_call_start(struct step *s, struct item *it)
+{
+	struct api_call_step *st = step_state(s);
+	struct api_call *c = ARENA_NEW(&it->arena, struct api_call);
+	if (!c)
+		return step_problem(s, it, "too_large", "The item does not fit in memory", "out of memory");
+	*c = (struct api_call){ .step = s, .item = it, .attempt = 1 };
+	list_init(&c->link);
+	loop_timer_init(step_loop(s), &c->timer, on_backoff);
+	it->step_data = c;
+	call_move(st, c, API_CALL_SCRIPTING);
+	if ((!it->recorded && !step_is_replay(s)) || !call_recall(st, c))
+		call_prepare(st, c);
+	return STEP_WAIT;
+}
+
+void api_call_flush(struct step *s)
+{
+	struct api_call_step *st = step_state(s);
+	if (st->batch)
+		batch_flush(st->batch);
+}
+
+int api_call_open(struct step *s, struct err *e)
+{
+	const struct api_call_opts *o = step_opts(s);
+	struct api_call_step *st = calloc(1, sizeof(*st));
+	if (!st)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	st->step = s;
+	st->plan = step_plan(s)->compiled;
+	for (size_t i = 0; i < ARRAY_LEN(st->in); i++)
+		list_init(&st->in[i]);
+	buf_init(&st->scratch, 1u << 20);
+	step_set_state(s, st);
+	if (o->order)
+		step_set_order_any(s);
+	if (!st->plan->scripts.program)
+		return 0;
+	st->batch = batch_new(s, st->plan->scripts.program, on_scripted);
+	return st->batch ? 0 : err_set(e, ERR_NO_MEMORY, "out of memory");
+}
+
+void api_call_close(struct step *s)
+{
+	struct api_call_step *st = step_state(s);
+	if (!st)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(st->in); i++)
+		LIST_FOREACH (node, &st->in[i]) {
+			struct api_call *c = LIST_ENTRY(node, struct api_call, link);
+			if (c->transfer)
+				http_cancel(c->transfer);
+			loop_timer_stop(&c->timer);
+			list_remove(&c->link);
+		}
+	batch_free(st->batch);
+	buf_done(&st->scratch);
+	free(st);
+	step_set_state(s, NULL);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "step/steps.h"
+
+#include "step/step_int.h"
+
+#define STEP(name) extern const struct kind step_##name;
+#include "step/steps.def"
+#undef STEP
+
+const struct kind *const step_kinds[] = {
+#define STEP(name) &step_##name,
+#include "step/steps.def"
+#undef STEP
+	NULL,
+};
+
+struct system_check {
+	const struct doc *doc;
+	struct complaints *complaints;
+	struct str place;
+};
+
+void step_complain_call(void *arg, const struct value *at, const char *field, const char *sentence)
+{
+	struct compile *c = arg;
+	(void)compile_complain(c, at, field, "%s", sentence);
+}
+
+static void complain_system(void *arg, const struct value *at, const char *field, const char *sentence)
+{
+	struct system_check *check = arg;
+	if (field && *field)
+		doc_complain(check->doc, check->complaints, at, check->place, "%s: %s", field, sentence);
+	else
+		doc_complain(check->doc, check->complaints, at, check->place, "%s", sentence);
+}
+
+static int check_system(const struct doc *doc, struct str name, const struct value *system, const struct flow_env *env,
+			struct complaints *c)
+{
+	char place[NAME_MAX_BYTES + 16];
+	(void)snprintf(place, sizeof(place), "system \"%.*s\"", STR_ARG(name));
+	struct system_check check = { .doc = doc, .complaints = c, .place = str_c(place) };
+	return call_system_check(system, env->env, complain_system, &check) ? -ERR_INVALID : 0;
+}
+
+struct flow_env step_flow_env(struct str environment)
+{
+	return (struct flow_env){
+		.kinds = step_kinds,
+		.env = environment,
+		.check_system = check_system,
+		.system_schema = call_system_schema,
+	};
+}
+
+bool step_next_program(const struct plan *p, size_t *pos, struct script_program **ret_program, const struct plan_step **ret_step)
+{
+	while (*pos < p->n_steps) {
+		const struct plan_step *s = &p->steps[(*pos)++];
+		struct step_scripts *scripts = s->compiled;
+		if (scripts && scripts->program) {
+			*ret_program = scripts->program;
+			*ret_step = s;
+			return true;
+		}
+	}
+	return false;
+}
+
+int step_mapping_compile(struct compile *c, struct step_scripts *scripts, const struct value *v, const char *field)
+{
+	struct err e = ERR_INIT;
+	struct str sources[MAPPING_SCRIPTS_MAX];
+	char name[2 * NAME_MAX_BYTES + 16];
+	scripts->mapping = mapping_compile(c->arena, v, &e);
+	if (!scripts->mapping)
+		return compile_complain(c, v, field, "%s", e.msg);
+	size_t n = mapping_scripts(scripts->mapping);
+	if (!n)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		sources[i] = mapping_script(scripts->mapping, i);
+	(void)snprintf(name, sizeof(name), "%.*s, %s", STR_ARG(c->place), field);
+	scripts->program = script_program_new(SCRIPT_EXPRS, sources, n, name, &e);
+	return scripts->program ? 0 : compile_complain(c, v, field, "%s", e.msg);
+}
+
+void step_scripts_release(struct plan_step *s)
+{
+	struct step_scripts *scripts = s->compiled;
+	if (scripts && scripts->program)
+		script_program_unref(TAKE(scripts->program));
+}
+
+struct value step_err_problem(struct step *s, struct item *it, const char *type, const char *title, const struct err *e)
+{
+	struct buf text;
+	buf_init(&text, ERR_MSG_MAX + NAME_MAX_BYTES + 16);
+	(void)buf_printf(&text, "step \"%.*s\": %s", STR_ARG(step_plan(s)->name), e->msg);
+	struct value p = call_problem(&it->arena, type, title, arena_str(&it->arena, buf_str(&text)), 0);
+	buf_done(&text);
+	return p;
+}
