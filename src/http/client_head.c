@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guard at the door: each line of an answer's head is looked at before libcurl's opinion of it counts, and each
+ * byte of its body before it is kept. libcurl 7.88 is content with two lengths, "5abc", a carriage return inside a
+ * value or a head cut in half; we are not.
+ *
+ * A callback that returns too little makes libcurl stop with CURLE_WRITE_ERROR; the reason waits in t->refusal.
+ */
+#include "http/client_int.h"
+
+#include <string.h>
+
+#define REFUSED ((size_t)0) /* shorter than any line or chunk */
+
+/* What is wrong with an answer whose request was sent: ambiguous unless said otherwise. */
+#define refuse(t, error, ...) (transfer_fail((t), (error), HTTP_AMBIGUOUS, __VA_ARGS__), REFUSED)
+
+/* "HTTP/1.1 200 OK" or "HTTP/2 200". */
+static bool parse_status_line(struct http_transfer *t, struct str line)
+{
+	struct str version = str_split(&line, ' ');
+
+	if (!str_starts(version, STR("HTTP/")))
+		return false;
+	version = str_from(version.ptr + 5, version.len - 5);
+	bool is_h1 = str_eq(version, STR("1.1")) || str_eq(version, STR("1.0"));
+	bool is_h2 = str_eq(version, STR("2")) || str_eq(version, STR("3"));
+	if (!is_h1 && (!is_h2 || t->is_h1_only))
+		return false;
+	if (line.len < 3 || (line.len > 3 && line.ptr[3] != ' '))
+		return false;
+	int status = 0;
+	for (int i = 0; i < 3; i++) {
+		if (line.ptr[i] < '0' || line.ptr[i] > '9')
+			return false;
+		status = status * 10 + (line.ptr[i] - '0');
+	}
+	t->http_version = is_h2			  ? (version.ptr[0] == '2' ? STR("2") : STR("3"))
+			  : version.ptr[2] == '0' ? STR("1.0")
+						  : STR("1.1");
+	t->status = status;
+	return status >= 100;
+}
+
+static size_t on_status_line(struct http_transfer *t, struct str line, size_t ok)
+{
+	if (!parse_status_line(t, line)) {
+		t->status = 0;
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "the status line makes no sense");
+	}
+	if (t->status == 101)
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "the server switched protocols unasked");
+	if (t->status < 200 && ++t->interim > INTERIM_MAX)
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "more than %d interim answers", INTERIM_MAX);
+	t->headers.n = 0;
+	t->headers.bytes = 0;
+	t->has_length = t->has_coding_chunked = false;
+	t->codings = 0;
+	t->head = HEAD_FIELDS;
+	return ok;
+}
+
+/* Content-Length: digits, or the same digits several times (RFC 9112 6.3 rule 5). */
+static bool take_length(struct http_transfer *t, struct str value)
+{
+	if (value.len == 0)
+		return false;
+	while (value.ptr) {
+		uint64_t n = 0;
+		if (num_parse_u64(str_trim(str_split(&value, ',')), &n) != 0 || n > INT64_MAX)
+			return false;
+		if (t->has_length && n != t->length)
+			return false;
+		t->has_length = true;
+		t->length = n;
+	}
+	return true;
+}
+
+/* Fields that decide where the body ends, or what it is. */
+static size_t note_field(struct http_transfer *t, struct str name, struct str value, size_t ok)
+{
+	switch (name.len) {
+	case sizeof("Content-Length") - 1:
+		if (str_eq_nocase(name, STR("Content-Length")) && !take_length(t, value))
+			return refuse(t, HTTP_ERROR_BAD_FRAMING, "Content-Length is not one number");
+		break;
+	case sizeof("Transfer-Encoding") - 1:
+		if (!str_eq_nocase(name, STR("Transfer-Encoding")))
+			break;
+		if (!str_eq_nocase(value, STR("chunked")) || t->has_coding_chunked)
+			return refuse(t, HTTP_ERROR_BAD_FRAMING, "a Transfer-Encoding other than chunked");
+		t->has_coding_chunked = true;
+		break;
+	case sizeof("Content-Encoding") - 1:
+		if (!str_eq_nocase(name, STR("Content-Encoding")) || value.len == 0 ||
+		    str_eq_nocase(value, STR("identity")))
+			break;
+		t->codings++;
+		t->content_coding = value;
+		break;
+	default:
+		break;
+	}
+	return ok;
+}
+
+/* Name and value lie in our arena already. */
+static int add_field(struct http_transfer *t, struct str name, struct str value)
+{
+	struct headers *h = &t->headers;
+
+	if (h->n == h->cap) {
+		size_t cap = h->cap ? h->cap * 2 : 16;
+		struct header *items = arena_grow(&t->arena, h->items, h->cap * sizeof(*items), cap * sizeof(*items));
+		if (!items)
+			return -ERR_NO_MEMORY;
+		h->items = items;
+		h->cap = cap;
+	}
+	h->items[h->n++] = (struct header){ .name = name, .value = value };
+	h->bytes += name.len + value.len;
+	return 0;
+}
+
+/* obs-fold: the line continues the value before it; together they are one value with a space between (RFC 9112 5.2). */
+static size_t on_folded_line(struct http_transfer *t, struct str line, size_t ok)
+{
+	if (t->headers.n == 0)
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "the first field line is a continuation");
+	struct header *last = &t->headers.items[t->headers.n - 1];
+	if (str_eq_nocase(last->name, STR("Transfer-Encoding")) || str_eq_nocase(last->name, STR("Content-Length")))
+		return refuse(t, HTTP_ERROR_BAD_FRAMING, "a folded field where the body's length may stand");
+	if (last->value.len + line.len + 1 > HEADER_FIELD_MAX_BYTES)
+		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "a field is longer than %d bytes",
+			      HEADER_FIELD_MAX_BYTES);
+	struct str more = str_trim(line);
+	char *both = arena_alloc(&t->arena, last->value.len + 1 + more.len);
+	if (!both)
+		return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");
+	memcpy(both, last->value.ptr, last->value.len);
+	both[last->value.len] = ' ';
+	memcpy(both + last->value.len + 1, more.ptr, more.len);
+	last->value.ptr = both;
+	last->value.len += 1 + more.len;
+	t->headers.bytes += 1 + more.len;
+	if (str_eq_nocase(last->name, STR("Content-Encoding"))) {
+		t->content_coding = last->value;
+		t->codings += t->codings == 0;
+	}
+	return ok;
+}
+
+static size_t on_field_line(struct http_transfer *t, struct str line, size_t ok)
+{
+	ptrdiff_t colon = str_find_char(line, ':');
+
+	if (colon < 0)
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a field line without a colon");
+	if (t->headers.n >= HEADERS_MAX)
+		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "more than %d fields", HEADERS_MAX);
+	char *copy = arena_alloc(&t->arena, line.len);
+	if (!copy)
+		return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");
+	memcpy(copy, line.ptr, line.len);
+	struct str name =
+	    str_trim(str_from(copy, (size_t)colon)); /* space before the colon is taken off (RFC 9112 5.1) */
+	struct str value = str_trim(str_from(copy + colon + 1, line.len - (size_t)colon - 1));
+	if (!header_is_token(name))
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a field name that is no token");
+	if (add_field(t, name, value) != 0)
+		return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");
+	return note_field(t, name, value, ok);
+}
+
+static void forbid_reuse(struct http_transfer *t)
+{
+	(void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+	t->applied.forbid_reuse = true;
+}
+
+/* The empty line: from here on the status is believed. */
+static size_t on_head_end(struct http_transfer *t, size_t ok)
+{
+	if (t->status < 200) {
+		t->head = HEAD_STATUS_LINE;
+		return ok;
+	}
+	t->head = HEAD_COMPLETE;
+	t->wants_body = !t->is_head_request && t->status != 204 && t->status != 304;
+	/* Both lengths: chunked wins, and the connection is not trusted again (RFC 9112 6.3). So with a 204 that
+	 * announces a body. */
+	if (t->has_coding_chunked && t->has_length)
+		forbid_reuse(t);
+	if (t->status == 204 && (t->has_coding_chunked || (t->has_length && t->length > 0)))
+		forbid_reuse(t);
+	if (t->wants_body && t->has_length && !t->has_coding_chunked && t->codings == 0 && t->length > t->body.max) {
+		transfer_fail(t, HTTP_ERROR_TOO_LARGE, HTTP_ANSWERED,
+			      "a body of %llu bytes is announced, %zu are allowed", (unsigned long long)t->length,
+			      t->body.max);
+		return REFUSED;
+	}
+	return ok;
+}
+
+size_t head_on_line(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct http_transfer *t = arg;
+	size_t ok = size * n;
+	struct str line = str_from(bytes, ok);
+
+	t->arrived += ok;
+	t->head_bytes += ok;
+	if (t->head_bytes > HEADERS_MAX_BYTES)
+		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "the head is longer than %d bytes", HEADERS_MAX_BYTES);
+	if (t->head == HEAD_COMPLETE)
+		return ok; /* trailers are counted and left out */
+	if (ok > HEADER_FIELD_MAX_BYTES)
+		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "a field is longer than %d bytes",
+			      HEADER_FIELD_MAX_BYTES);
+	if (line.len == 0 || line.ptr[line.len - 1] != '\n')
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a field line without an end");
+	line.len -= line.len > 1 && line.ptr[line.len - 2] == '\r' ? 2 : 1;
+	if (!header_value_is_clean(line))
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a carriage return or NUL inside the head");
+	if (t->head == HEAD_STATUS_LINE)
+		return on_status_line(t, line, ok);
+	if (line.len == 0)
+		return on_head_end(t, ok);
+	if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
+		return on_folded_line(t, line, ok);
+	return on_field_line(t, line, ok);
+}
+
+static size_t body_failed(struct http_transfer *t, int code)
+{
+	if (code == -ERR_LIMIT) {
+		transfer_fail(t, HTTP_ERROR_TOO_LARGE, HTTP_ANSWERED, "the body is larger than %zu bytes", t->body.max);
+		return REFUSED;
+	}
+	return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");
+}
+
+static size_t decode_body(struct http_transfer *t, struct str wire)
+{
+	int code = 0;
+
+	if (!t->decoder && t->codings > 1)
+		return refuse(t, HTTP_ERROR_BAD_ENCODING, "more than one content coding");
+	if (!t->decoder)
+		code = decoder_new(&t->decoder, t->content_coding, t->body.max, &t->why);
+	if (!code)
+		code = decoder_push(t->decoder, wire, &t->body, &t->why);
+	if (!code)
+		return wire.len;
+	if (code == -ERR_LIMIT)
+		t->refusal = (struct verdict){ HTTP_ERROR_TOO_LARGE, HTTP_ANSWERED };
+	else
+		t->refusal = (struct verdict){ code == -ERR_NO_MEMORY ? HTTP_ERROR_INTERNAL : HTTP_ERROR_BAD_ENCODING,
+					       HTTP_AMBIGUOUS };
+	return REFUSED; /* the decoder has written why */
+}
+
+size_t head_on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct http_transfer *t = arg;
+	size_t len = size * n;
+
+	t->arrived += len;
+	t->body_wire += len;
+	if (t->head != HEAD_COMPLETE)
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a body before the end of the head");
+	if (len == 0)
+		return 0;
+	if (t->codings > 0)
+		return decode_body(t, str_from(bytes, len));
+	int code = buf_append(&t->body, bytes, len);
+	return code ? body_failed(t, code) : len;
+}
+
+/*
+ * Called when the connection stands and the request is about to be written. A second time in one transfer means that
+ * libcurl found a kept connection dead and is about to send the same request again, POST or not, without asking
+ * (Curl_retry_request looks at the connection, never at the method). Whether the first one was processed is for the
+ * caller to weigh, so it ends here.
+ */
+int head_on_prereq(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+	struct http_transfer *t = arg;
+
+	if (++t->prereqs > 1)
+		return CURL_PREREQFUNC_ABORT;
+	size_t n = strnlen(ip, sizeof(t->ip) - 1);
+	memcpy(t->ip, ip, n);
+	t->ip[n] = 0;
+	t->port = port;
+	return CURL_PREREQFUNC_OK;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the client know of each other:
+ *
+ *   client.c        the object: start, cancel, deadlines, delivery, the pool of handles
+ *   client_setup.c  a request becomes the options of an easy handle
+ *   client_multi.c  shards (CURLMs), their descriptors in one epoll set, drain()
+ *   client_head.c   the header guard and the body's way in
+ *   client_map.c    a CURLcode becomes an error and a certainty
+ */
+#pragma once
+#include "http/client.h"
+#include "http/decode.h"
+
+#include <curl/curl.h>
+
+#define SHARD_TRANSFERS 64	    /* live transfers a CURLM carries well: it searches its connections linearly */
+#define SHARDS_MAX 64		    /* shards of one client */
+#define INTERIM_MAX 16		    /* 1xx answers before the final one */
+#define SLOW_WINDOW 15000	    /* ms; an answer that brings less than ... */
+#define SLOW_BYTES_PER_SECOND 100   /* ... in such a window is too slow */
+#define IDLE_SHARD 60000	    /* ms without a transfer after which a shard's connections are closed */
+#define KEEP_BODY_BYTES (64u << 10) /* body memory that a pooled transfer keeps */
+
+struct shard {
+	struct http_client *client;
+	CURLM *multi;
+	size_t live;	 /* transfers added */
+	bool wants_kick; /* libcurl asked for "timeout now": never acted on inside its callback */
+	bool is_dirty;	 /* in need of drain(); the client's soon is armed then */
+	msec_t idle_since;
+	struct loop_timer timer;
+};
+
+/* A descriptor of libcurl's, indexed by number. */
+struct sock {
+	struct shard *shard;
+	uint32_t registered; /* with epoll */
+	uint32_t wanted;
+	bool is_ours;  /* from our open callback: its closing is announced, so registration may be lazy */
+	bool is_plain; /* no TLS: bytes that arrive while it idles are nobody's */
+};
+
+struct http_client {
+	struct loop *loop;
+	struct http_client_config config;
+	char *ca_file;
+	int epoll_fd;
+	struct loop_fd *watch;
+	struct sock *socks;
+	size_t n_socks;
+	struct shard *shards[SHARDS_MAX];
+	size_t n_shards;
+	struct loop_soon soon;
+	struct loop_timer sweep; /* closes shards that nobody uses */
+	struct list waiting;	 /* TRANSFER_WAITING: for a place among max_connections */
+	struct list stillborn;	 /* TRANSFER_STILLBORN */
+	struct list running;
+	struct list idle; /* pool of handles */
+	size_t n_running, n_live, n_idle;
+	msec_t slow_window;
+	bool is_closed;
+};
+
+#define TRANSFER_STATES(X) X(IDLE) X(WAITING) X(STILLBORN) X(RUNNING) X(DELIVERING)
+enum transfer_state {
+#define X(name) TRANSFER_##name,
+	TRANSFER_STATES(X)
+#undef X
+};
+
+enum head_state {
+	HEAD_STATUS_LINE, /* a status line comes next */
+	HEAD_FIELDS,
+	HEAD_COMPLETE, /* the empty line of the final answer was seen; what still comes are trailers */
+};
+
+struct verdict {
+	enum http_error error;
+	enum http_certainty certainty;
+};
+
+/* What the handle is set to from its last use; an equal setting is not made again. */
+struct applied {
+	enum { METHOD_NONE, METHOD_GET, METHOD_HEAD, METHOD_POST } method;
+	char custom[24]; /* CURLOPT_CUSTOMREQUEST, "" = none */
+	msec_t connect_timeout;
+	bool no_verify, fresh, forbid_reuse, is_https;
+};
+
+struct http_transfer {
+	struct list link; /* in the client's list of its state */
+	enum transfer_state state;
+	struct http_client *client;
+	struct shard *shard;
+	CURL *easy;
+	struct applied applied;
+	http_done *done;
+	void *arg;
+	struct arena arena; /* the request's copy, then the answer's fields */
+	struct str body_out;
+	struct curl_slist *lines;
+	const char *url;
+	msec_t connect_timeout;
+
+	/* deadlines: one timer, set to whichever comes first */
+	struct loop_timer deadline;
+	msec_t first_byte_by, total_by, slow_from;
+	size_t slow_mark; /* bytes that had arrived at slow_from */
+
+	/* what is known of the conversation */
+	int prereqs; /* times libcurl was about to send: 0 = provably not sent */
+	bool is_head_request, is_h1_only, is_blocked, has_host_name;
+	size_t arrived; /* all bytes of head and body */
+	char ip[48];
+	int port;
+
+	/* the answer */
+	enum head_state head;
+	int status, interim;
+	size_t head_bytes;
+	struct str http_version;
+	struct headers headers;
+	bool has_length, has_coding_chunked, wants_body;
+	uint64_t length; /* Content-Length */
+	struct str content_coding;
+	size_t codings;
+	struct decoder *decoder;
+	struct buf body;
+	size_t body_wire;
+
+	/* a refusal of ours, made inside libcurl's callbacks */
+	struct verdict refusal;
+	struct err why;
+	char curl_text[CURL_ERROR_SIZE];
+};
+
+/* client.c */
+void transfer_deliver(struct http_transfer *t, struct verdict v, const char *detail);
+void transfer_fail(struct http_transfer *t, enum http_error error, enum http_certainty certainty, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);						     /* remember a refusal; the first one stays */
+void transfer_set_slow_window(struct http_client *c, msec_t window); /* for tests: 15 s are long */
+
+/* client_setup.c */
+int transfer_make_handle(struct http_transfer *t); /* 0 or -ERR_NO_MEMORY */
+/* Copies the request into the transfer. -ERR_NO_MEMORY; anything else wrong with it becomes t->refusal. */
+int transfer_copy_request(struct http_transfer *t, const struct http_request *r);
+int transfer_apply(struct http_transfer *t); /* the copied request onto the handle */
+
+/* client_multi.c */
+int multi_open(struct http_client *c, struct err *e);
+void multi_close(struct http_client *c); /* stops watching; nothing is called any more */
+void multi_bury(struct http_client *c);	 /* frees */
+int multi_add(struct http_transfer *t);	 /* 0 or -code */
+void multi_remove(struct http_transfer *t);
+void multi_drain_dirty(struct http_client *c);
+curl_socket_t multi_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+int multi_close_socket(void *arg, curl_socket_t fd);
+
+/* client_head.c */
+size_t head_on_line(char *line, size_t size, size_t n, void *arg);
+size_t head_on_body(char *bytes, size_t size, size_t n, void *arg);
+int head_on_prereq(void *arg, char *ip, char *local_ip, int port, int local_port);
+
+/* client_map.c */
+struct verdict map_result(struct http_transfer *t, CURLcode code, const char **ret_detail);
