@@ -20,6 +20,7 @@ enum store_error {
 	STORE_NOT_FOUND,
 	STORE_CONFLICT, /* create: the key exists; update: the entry does not exist */
 	STORE_FAILED,	/* disk trouble: nothing of this and what followed was saved; see store_broken() */
+	STORE_TOO_LARGE, /* a read gathered more than it may: ask for fewer items */
 };
 
 struct store_config {
@@ -33,7 +34,10 @@ int store_open(struct store **ret, struct loop *l, const struct store_config *co
 /* Commits what is queued, joins the thread, closes. Callbacks that have not run by then do not run. */
 void store_close(struct store *s);
 bool store_is_full(const struct store *s);
-/* After a failed fsync or a full disk: the reason, and no write is accepted until it is over; NULL = healthy. */
+/*
+ * After a failed fsync or a full disk: the reason, NULL = healthy. While it is set writes are refused by their starters with -ERR_IO. A full
+ * disk lets one write a second try again and is over when that succeeds; a failed fsync is over when the store has been opened again.
+ */
 const char *store_broken(const struct store *s);
 
 enum run_state {
@@ -78,7 +82,7 @@ struct ledger_row {
 	struct ledger_key key;
 	enum ledger_kind kind;
 	msec_t at; /* wall clock */
-	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted; PROBLEM: enum item_state */
+	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state */
 	int64_t number;	  /* ENTRY: entry id */
 	struct str head;  /* INTENT: request as JSON; OUTCOME: { error, headers, timings } as JSON; PROBLEM: problem as JSON */
 	struct str body;  /* OUTCOME: the answer's body as decoded */
@@ -113,8 +117,8 @@ struct store_result {
 	enum store_error error;
 	const char *detail;
 	int64_t id;		 /* run or entry id */
-	int change;		 /* entries: 1 created, 2 updated, 3 deleted, 0 nothing to do */
-	bool was_recorded;	 /* entry write: the ledger had it already, nothing was written again */
+	int change;		 /* entries: 1 created, 2 updated, 3 deleted, 0 nothing to do (the data is the same) */
+	bool was_recorded;	 /* it was there already under this key and stays as it is: nothing was written again */
 	struct run_row *runs;
 	struct ledger_row *rows;
 	struct input_row *inputs;
@@ -122,7 +126,7 @@ struct store_result {
 	struct component_row *components;
 	size_t n;		 /* of whichever list was asked for (rows: n, inputs: n_inputs) */
 	size_t n_inputs;
-	uint64_t total;		 /* of the whole list, where asked */
+	uint64_t total;		 /* of the whole list: runs (of that state), problems (of that code), entries, components; problems dropped */
 };
 typedef void store_done(void *arg, const struct store_result *result);
 
@@ -130,16 +134,21 @@ typedef void store_done(void *arg, const struct store_result *result);
 int store_run_create(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e);
 int store_run_update(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e); /* state, counts, steps, problem, ended_at, input_is_complete */
 int store_input_put(struct store *s, const struct input_row *input, store_done *done, void *arg, struct err *e);
+/* Recorded once: a row whose key is there already stays as it was (was_recorded); so do input chunks. */
 int store_ledger_put(struct store *s, const struct ledger_row *row, store_done *done, void *arg, struct err *e);
 /*
  * Write an entry on behalf of an item: the entry and its LEDGER_ENTRY row in one transaction; if that row is there already, nothing is written and
  * its id is given (was_recorded). CREATE with a key that exists and UPDATE/DELETE of none give STORE_CONFLICT / STORE_NOT_FOUND. UPDATE merges
- * top-level members of data; UPSERT replaces data. key->run 0 = outside of any run.
+ * top-level members of data; UPSERT replaces data. key->run 0 = outside of any run. The entry is found by its id if that is not 0, else by
+ * its key; the times are "now" where they are 0.
  */
 int store_entry_write(struct store *s, const struct ledger_key *key, enum entry_mode mode, const struct entry_row *entry, store_done *done,
 		      void *arg, struct err *e);
-int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e); /* keeps old versions */
-/* Drop ledger rows of items so that a run may do them again: all LEDGER_PROBLEM rows (and failed outcomes) of the run. */
+int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e); /* keeps old versions; the one put last is the newest; a version that exists with another source is a STORE_CONFLICT */
+/*
+ * Drop ledger rows of items so that a run may do them again: all LEDGER_PROBLEM rows of the run and, at the step where such an item ended, its
+ * outcomes with their intents. An intent without outcome stays: that call is still unknown.
+ */
 int store_ledger_drop_problems(struct store *s, int64_t run, store_done *done, void *arg, struct err *e);
 
 /* Reads. */
@@ -151,7 +160,10 @@ int store_ledger_read(struct store *s, int64_t run, uint64_t from_seq, uint64_t 
 /* Only LEDGER_PROBLEM rows, items after `after_seq` (UINT64_MAX = from the first); code -1 = all. */
 int store_problem_list(struct store *s, int64_t run, uint64_t after_seq, int code, size_t limit, store_done *done, void *arg, struct err *e);
 int store_entry_get(struct store *s, struct str component, int64_t id, store_done *done, void *arg, struct err *e);
-/* Newest first by updated_at then id, ids as cursor: before = id of the last seen (0 = first page). total is counted. */
+/*
+ * Newest first by updated_at then id, ids as cursor: before = id of the last seen (0 = first page; STORE_NOT_FOUND when that entry is
+ * gone). total is counted.
+ */
 int store_entry_list(struct store *s, struct str component, int64_t before, size_t limit, store_done *done, void *arg, struct err *e);
 int store_component_get(struct store *s, struct str name, struct str version /* empty = newest */, store_done *done, void *arg, struct err *e);
 int store_component_list(struct store *s, store_done *done, void *arg, struct err *e);

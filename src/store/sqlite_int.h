@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the sqlite files know of each other; they are the one door to <sqlite3.h>. */
+#pragma once
+#include "store/store_int.h"
+
+#include <sqlite3.h>
+
+#define SQLITE_PAGE_BYTES 4096
+#define SQLITE_CACHE_KIB 16384
+#define SQLITE_CHECKPOINT_PAGES 4096	/* of the write-ahead log, then it is moved into the database */
+#define SQLITE_LOG_BYTES_MAX (64 << 20) /* the log file is cut to this when it has been moved */
+
+#define RUN_COLUMNS                                                                                                    \
+	"id,component,dataflow,version,env,trigger,state,started_at,ended_at,now,seed,input_is_complete,"              \
+	"items_in,items_out,failed,unknown,steps,problem"
+#define ENTRY_COLUMNS "id,component,key,data,created_at,updated_at,run"
+#define LEDGER_COLUMNS "run,seq,step,attempt,kind,at,code,number,head,body"
+#define COMPONENT_COLUMNS "name,version,imported_at,source"
+
+/* Every statement of the program, prepared once. */
+#define SQLITE_STATEMENTS(X)                                                                                           \
+	X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                                              \
+	X(BEGIN_READ, "BEGIN")                                                                                         \
+	X(COMMIT, "COMMIT")                                                                                            \
+	X(ROLLBACK, "ROLLBACK")                                                                                        \
+	X(RUN_INSERT, "INSERT INTO runs (component,dataflow,version,env,trigger,state,started_at,ended_at,now,seed,"   \
+		      "input_is_complete,items_in,items_out,failed,unknown,steps,problem) "                            \
+		      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")                                                    \
+	X(RUN_UPDATE, "UPDATE runs SET state=?,ended_at=?,input_is_complete=?,items_in=?,items_out=?,failed=?,"        \
+		      "unknown=?,steps=?,problem=? WHERE id=?")                                                        \
+	X(RUN_GET, "SELECT " RUN_COLUMNS " FROM runs WHERE id=?")                                                      \
+	X(RUN_LIST, "SELECT " RUN_COLUMNS " FROM runs WHERE id<? ORDER BY id DESC LIMIT ?")                            \
+	X(RUN_LIST_STATE, "SELECT " RUN_COLUMNS " FROM runs WHERE id<? AND state=?3 ORDER BY id DESC LIMIT ?2")        \
+	X(RUN_COUNT, "SELECT count(*) FROM runs")                                                                      \
+	X(RUN_COUNT_STATE, "SELECT count(*) FROM runs WHERE state=?")                                                  \
+	X(INPUT_INSERT, "INSERT INTO input VALUES (?,?,?,?) ON CONFLICT DO NOTHING")                                   \
+	X(INPUT_READ, "SELECT run,first_seq,count,lines FROM input WHERE run=?1 AND first_seq>=coalesce((SELECT "      \
+		      "first_seq FROM input WHERE run=?1 AND first_seq<=?2 ORDER BY first_seq DESC LIMIT 1),?2) "      \
+		      "AND first_seq<=?3 ORDER BY first_seq")                                                          \
+	X(LEDGER_INSERT, "INSERT INTO ledger VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                     \
+	X(LEDGER_READ,                                                                                                 \
+	  "SELECT " LEDGER_COLUMNS " FROM ledger WHERE run=? AND seq BETWEEN ? AND ? ORDER BY seq,step,attempt,kind")  \
+	X(LEDGER_FIND, "SELECT code,number FROM ledger WHERE run=? AND seq=? AND step=? AND attempt=? AND kind=?")     \
+	X(PROBLEM_LIST, "SELECT " LEDGER_COLUMNS                                                                       \
+			" FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?1 AND seq BETWEEN ?2 AND ?3 "   \
+			"AND (?4=-1 OR code=?4) ORDER BY seq LIMIT ?5")                                                \
+	X(PROBLEM_COUNT, "SELECT count(*) FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?1 "             \
+			 "AND (?2=-1 OR code=?2)")                                                                     \
+	X(PROBLEM_SCAN, "SELECT seq,step FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?")               \
+	X(ANSWERED_DROP, "DELETE FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind IN (1,2) AND attempt IN "    \
+			 "(SELECT attempt FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind=2)")                \
+	X(PROBLEM_DROP, "DELETE FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?")                        \
+	X(ENTRY_BY_ID, "SELECT " ENTRY_COLUMNS " FROM entries WHERE id=? AND component=?")                             \
+	X(ENTRY_BY_KEY, "SELECT " ENTRY_COLUMNS " FROM entries WHERE key=? AND component=?")                           \
+	X(ENTRY_INSERT, "INSERT INTO entries (component,key,data,created_at,updated_at,run) VALUES (?,?,?,?,?,?)")     \
+	X(ENTRY_UPDATE, "UPDATE entries SET key=?,data=?,updated_at=?,run=? WHERE id=?")                               \
+	X(ENTRY_DELETE, "DELETE FROM entries WHERE id=?")                                                              \
+	X(ENTRY_COUNT, "SELECT count(*) FROM entries INDEXED BY entries_by_age WHERE component=?")                     \
+	X(ENTRY_LIST, "SELECT " ENTRY_COLUMNS " FROM entries INDEXED BY entries_by_age WHERE component=? "             \
+		      "ORDER BY updated_at DESC,id DESC LIMIT ?")                                                      \
+	X(ENTRY_LIST_AFTER, "SELECT " ENTRY_COLUMNS " FROM entries INDEXED BY entries_by_age WHERE component=? "       \
+			    "AND (updated_at,id)<(?3,?4) ORDER BY updated_at DESC,id DESC LIMIT ?2")                   \
+	X(COMPONENT_GET, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND version=?")                    \
+	X(COMPONENT_NEWEST, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? ORDER BY rank DESC LIMIT 1")    \
+	X(COMPONENT_PUT, "INSERT INTO components (name,version,rank,imported_at,source) VALUES (?1,?2,"                \
+			 "(SELECT coalesce(max(rank),0)+1 FROM components WHERE name=?1),?3,?4) ON CONFLICT "          \
+			 "(name,version) DO UPDATE SET rank=excluded.rank,imported_at=excluded.imported_at")           \
+	X(COMPONENT_LIST, "SELECT " COMPONENT_COLUMNS " FROM components c WHERE rank=(SELECT max(rank) FROM "          \
+			  "components WHERE name=c.name) ORDER BY name")
+
+enum sqlite_statement {
+#define X(name, sql) ST_##name,
+	SQLITE_STATEMENTS(X)
+#undef X
+	    ST_COUNT
+};
+
+struct sqlite {
+	sqlite3 *db;
+	sqlite3_stmt *st[ST_COUNT];
+	int log_pages;	   /* in the write-ahead log, as of the last commit */
+	int checkpoint_at; /* when log_pages reaches this */
+	struct store_fault fault;
+};
+
+/* sqlite_open.c: checks, migrates; 0 or -code with a sentence that a person can act on. */
+int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *config, struct err *e);
+
+/* Fill q->fault from the connection's last error; always -1. */
+int sqlite_fault(struct sqlite *q, const char *doing);
+/* Next row: 1; done (and reset): 0; -1 with q->fault. A statement left in the middle wants sqlite3_reset(). */
+int sqlite_next(struct sqlite *q, enum sqlite_statement st);
+/* As above for a statement without rows, or whose rows do not matter: 0 or -1. */
+int sqlite_do(struct sqlite *q, enum sqlite_statement st);
+/* The one number that the statement gives: 0 or -1. */
+int sqlite_number(struct sqlite *q, enum sqlite_statement st, uint64_t *ret);
+
+/* Binding. Bytes are borrowed until the statement has run. Empty is empty, never NULL; only bind_key knows NULL. */
+static inline void bind_int(sqlite3_stmt *st, int i, int64_t n)
+{
+	(void)sqlite3_bind_int64(st, i, n);
+}
+
+static inline void bind_text(sqlite3_stmt *st, int i, struct str s)
+{
+	(void)sqlite3_bind_text64(st, i, s.ptr ? s.ptr : "", s.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static inline void bind_blob(sqlite3_stmt *st, int i, struct str s)
+{
+	(void)sqlite3_bind_blob64(st, i, s.ptr ? s.ptr : "", s.len, SQLITE_STATIC);
+}
+
+static inline void bind_key(sqlite3_stmt *st, int i, struct str s)
+{
+	if (s.ptr)
+		bind_text(st, i, s);
+	else
+		(void)sqlite3_bind_null(st, i);
+}
+
+/* Column as borrowed bytes, until the next step of the statement. */
+static inline struct str column_bytes(sqlite3_stmt *st, int i)
+{
+	const void *bytes = sqlite3_column_blob(st, i);
+
+	return (struct str){ bytes, (size_t)sqlite3_column_bytes(st, i) };
+}
+
+/* The verbs of operations: 0, or -1 with q->fault. */
+typedef int sqlite_verb(struct sqlite *q, struct op *op);
+
+/* sqlite_ledger.c */
+sqlite_verb sqlite_run_create, sqlite_run_update, sqlite_input_put, sqlite_ledger_put, sqlite_drop_problems;
+void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum ledger_kind kind);
+/* sqlite_entry.c */
+sqlite_verb sqlite_entry_write, sqlite_component_put;
+/* sqlite_read.c */
+sqlite_verb sqlite_run_get, sqlite_run_list, sqlite_ledger_read, sqlite_problem_list, sqlite_entry_get,
+    sqlite_entry_list, sqlite_component_get, sqlite_component_list;
+/* The row that the entry statement stands on, copied into `a`; false when there is no room. */
+bool sqlite_read_entry(sqlite3_stmt *st, struct arena *a, struct entry_row *ret);

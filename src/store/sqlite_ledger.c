@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing runs, their input and the ledger. Items are numbered without sign and SQLite with one: from 2^63 on a number
+ * is stored as a negative one, and sqlite_read.c reads such a range in two parts. Smaller numbers stay small on disk
+ * that way.
+ */
+#include "store/sqlite_int.h"
+
+/* A row that is there stays as it is. */
+static int put_once(struct sqlite *q, enum sqlite_statement st, struct op *op)
+{
+	if (sqlite_do(q, st))
+		return -1;
+	op->result.was_recorded = sqlite3_changes64(q->db) == 0;
+	return 0;
+}
+
+int sqlite_run_create(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *st = q->st[ST_RUN_INSERT];
+	const struct run_row *r = &op->run;
+
+	bind_text(st, 1, r->component);
+	bind_text(st, 2, r->dataflow);
+	bind_text(st, 3, r->version);
+	bind_text(st, 4, r->env);
+	bind_text(st, 5, r->trigger);
+	bind_int(st, 6, r->state);
+	bind_int(st, 7, r->started_at);
+	bind_int(st, 8, r->ended_at);
+	bind_int(st, 9, r->now);
+	bind_int(st, 10, (int64_t)r->seed);
+	bind_int(st, 11, r->input_is_complete);
+	bind_int(st, 12, (int64_t)r->items_in);
+	bind_int(st, 13, (int64_t)r->items_out);
+	bind_int(st, 14, (int64_t)r->failed);
+	bind_int(st, 15, (int64_t)r->unknown);
+	bind_text(st, 16, r->steps);
+	bind_text(st, 17, r->problem);
+	if (sqlite_do(q, ST_RUN_INSERT))
+		return -1;
+	op->result.id = sqlite3_last_insert_rowid(q->db);
+	return 0;
+}
+
+int sqlite_run_update(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *st = q->st[ST_RUN_UPDATE];
+	const struct run_row *r = &op->run;
+
+	bind_int(st, 1, r->state);
+	bind_int(st, 2, r->ended_at);
+	bind_int(st, 3, r->input_is_complete);
+	bind_int(st, 4, (int64_t)r->items_in);
+	bind_int(st, 5, (int64_t)r->items_out);
+	bind_int(st, 6, (int64_t)r->failed);
+	bind_int(st, 7, (int64_t)r->unknown);
+	bind_text(st, 8, r->steps);
+	bind_text(st, 9, r->problem);
+	bind_int(st, 10, r->id);
+	if (sqlite_do(q, ST_RUN_UPDATE))
+		return -1;
+	op->result.id = r->id;
+	if (sqlite3_changes64(q->db) == 0)
+		op_refuse(op, STORE_NOT_FOUND, "there is no such run");
+	return 0;
+}
+
+int sqlite_input_put(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *st = q->st[ST_INPUT_INSERT];
+
+	bind_int(st, 1, op->input.run);
+	bind_int(st, 2, (int64_t)op->input.first_seq);
+	bind_int(st, 3, op->input.count);
+	bind_blob(st, 4, op->input.lines);
+	return put_once(q, ST_INPUT_INSERT, op);
+}
+
+void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum ledger_kind kind)
+{
+	bind_int(st, 1, key->run);
+	bind_int(st, 2, (int64_t)key->seq);
+	bind_int(st, 3, key->step);
+	bind_int(st, 4, key->attempt);
+	bind_int(st, 5, kind);
+}
+
+int sqlite_ledger_put(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *st = q->st[ST_LEDGER_INSERT];
+	const struct ledger_row *r = &op->ledger;
+
+	sqlite_bind_ledger_key(st, &r->key, r->kind);
+	bind_int(st, 6, r->at);
+	bind_int(st, 7, r->code);
+	bind_int(st, 8, r->number);
+	bind_text(st, 9, r->head);
+	bind_blob(st, 10, r->body);
+	return put_once(q, ST_LEDGER_INSERT, op);
+}
+
+/*
+ * So that failed items may be done again: their problems go, and at the step where they ended each intent that has its
+ * outcome, with it. An intent without outcome stays: whether that call happened is still unknown, and forgetting it
+ * could send it twice.
+ */
+int sqlite_drop_problems(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *scan = q->st[ST_PROBLEM_SCAN], *drop = q->st[ST_ANSWERED_DROP],
+		     *problems = q->st[ST_PROBLEM_DROP];
+	int more;
+
+	bind_int(scan, 1, op->query.id);
+	while ((more = sqlite_next(q, ST_PROBLEM_SCAN)) == 1) {
+		bind_int(drop, 1, op->query.id);
+		bind_int(drop, 2, sqlite3_column_int64(scan, 0));
+		bind_int(drop, 3, sqlite3_column_int64(scan, 1));
+		if (sqlite_do(q, ST_ANSWERED_DROP))
+			return -1;
+		op->result.total++;
+	}
+	if (more < 0)
+		return -1;
+	bind_int(problems, 1, op->query.id);
+	return sqlite_do(q, ST_PROBLEM_DROP);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening weir.db: is it ours, is it whole, is it of our time? Only then is anything written. Each refusal says what
+ * was found, that nothing was changed, and what to do.
+ */
+#include "store/sqlite_int.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x57656972 /* "Weir", in the file's header */
+
+/*
+ * The shapes of the database, oldest first, embedded by the assembler (the include path leads to src/). A new file
+ * needs a line here anyway, which also is what makes the compiler look again.
+ */
+#define EMBED(symbol, path)                                                                                            \
+	__asm__(".pushsection .rodata\n" #symbol ":\n.incbin \"" path "\"\n.byte 0\n.popsection\n");                   \
+	extern const char symbol[] __attribute__((visibility("hidden")))
+
+EMBED(store_sql_001, "store/sql/001-first.sql");
+
+static const char *const migrations[] = {
+	store_sql_001,
+};
+#define SCHEMA_VERSION ((int64_t)ARRAY_LEN(migrations))
+
+/* ---- asking ---- */
+
+static const char *where(const struct dir *dir)
+{
+	return dir ? dir_database_path(dir) : "in memory";
+}
+
+static bool is_damage(int code)
+{
+	return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
+
+static int refuse_damaged(const struct dir *dir, const char *finding, struct err *e)
+{
+	return err_set(
+	    e, ERR_IO,
+	    "the database '%s' is damaged: %s. Nothing was changed. Copy the whole data directory first; then "
+	    "`sqlite3 weir.db .recover | sqlite3 recovered.db` saves what can be read, or put back a backup",
+	    where(dir), finding);
+}
+
+static int refuse(struct sqlite *q, const struct dir *dir, const char *doing, struct err *e)
+{
+	int code = sqlite3_extended_errcode(q->db);
+
+	if (code == SQLITE_NOTADB)
+		return err_set(
+		    e, ERR_INVALID,
+		    "'%s' is no database of Weir (it does not begin as one). Nothing was changed; name another "
+		    "data directory, or move the file away",
+		    where(dir));
+	if (is_damage(code))
+		return refuse_damaged(dir, sqlite3_errmsg(q->db), e);
+	(void)sqlite_fault(q, doing);
+	return err_set(e, (code & 0xff) == SQLITE_BUSY ? ERR_CONFLICT : ERR_IO, "cannot open '%s': %s", where(dir),
+		       q->fault.why);
+}
+
+/* First column of the first row as a number. */
+static int ask_number(struct sqlite *q, const char *sql, int64_t *ret)
+{
+	sqlite3_stmt *st = NULL;
+	int code = sqlite3_prepare_v2(q->db, sql, -1, &st, NULL);
+
+	if (code == SQLITE_OK) {
+		code = sqlite3_step(st);
+		if (code == SQLITE_ROW)
+			*ret = sqlite3_column_int64(st, 0);
+	}
+	/* The connection's code must stay what the step said, so that refuse() can tell. */
+	bool has_row = code == SQLITE_ROW;
+	(void)sqlite3_finalize(st);
+	return has_row ? 0 : -1;
+}
+
+static int set(struct sqlite *q, const struct dir *dir, const char *sql, struct err *e)
+{
+	return sqlite3_exec(q->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : refuse(q, dir, sql, e);
+}
+
+/* ---- the checks ---- */
+
+/* Ours, or empty; not newer than we are. */
+static int check_kind(struct sqlite *q, const struct dir *dir, int64_t *ret_version, struct err *e)
+{
+	int64_t id = 0, tables = 0;
+
+	if (ask_number(q, "PRAGMA application_id", &id) || ask_number(q, "PRAGMA user_version", ret_version) ||
+	    ask_number(q, "SELECT count(*) FROM sqlite_schema", &tables))
+		return refuse(q, dir, "read the header", e);
+	if (id != APPLICATION_ID && (id != 0 || tables != 0))
+		return err_set(
+		    e, ERR_INVALID,
+		    "'%s' is a database of another program. Nothing was changed; name another data directory",
+		    where(dir));
+	if (*ret_version > SCHEMA_VERSION)
+		return err_set(e, ERR_INVALID,
+			       "'%s' was made by a newer Weir (schema %lld; this one, " WEIR_VERSION
+			       ", knows up to %lld). Nothing was changed; use the newer version",
+			       where(dir), (long long)*ret_version, (long long)SCHEMA_VERSION);
+	return 0;
+}
+
+/* Reads the whole database: worth it only when the last stop was not a clean one. */
+static int check_whole(struct sqlite *q, const struct dir *dir, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int code = sqlite3_prepare_v2(q->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+
+	log_info(NULL, "store check: not closed cleanly the last time; file=%s bytes=%llu", where(dir),
+		 (unsigned long long)dir_bytes(dir));
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st);
+	if (code != SQLITE_ROW) {
+		code = refuse(q, dir, "quick_check", e);
+		(void)sqlite3_finalize(st);
+		return code;
+	}
+	const char *finding = (const char *)sqlite3_column_text(st, 0);
+	code = finding && strcmp(finding, "ok") == 0 ? 0 : refuse_damaged(dir, finding ? finding : "unreadable", e);
+	(void)sqlite3_finalize(st);
+	return code;
+}
+
+/* ---- settings, shape, statements ---- */
+
+static int ask_log(struct sqlite *q, bool *ret_is_wal)
+{
+	sqlite3_stmt *st = NULL;
+	int code = sqlite3_prepare_v2(q->db, "PRAGMA journal_mode=WAL", -1, &st, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		*ret_is_wal = strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
+	(void)sqlite3_finalize(st);
+	return code == SQLITE_ROW ? 0 : -1;
+}
+
+static int settings(struct sqlite *q, const struct dir *dir, struct err *e)
+{
+	char sql[200];
+
+	(void)snprintf(sql, sizeof(sql), "PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL",
+		       SQLITE_CACHE_KIB);
+	int code = set(q, dir, sql, e);
+	if (code || !dir)
+		return code;
+	(void)snprintf(sql, sizeof(sql),
+		       "PRAGMA page_size=%d; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d",
+		       SQLITE_PAGE_BYTES, SQLITE_LOG_BYTES_MAX);
+	code = set(q, dir, sql, e);
+	if (code)
+		return code;
+	bool is_wal = false;
+	if (ask_log(q, &is_wal))
+		return refuse(q, dir, "switch to a write-ahead log", e);
+	if (!is_wal)
+		return err_set(e, ERR_IO, "'%s' cannot have a write-ahead log here; use a local disk", where(dir));
+	return 0;
+}
+
+static int migrate_in_transaction(struct sqlite *q, const struct dir *dir, struct err *e)
+{
+	char sql[100];
+	int64_t version = 0;
+
+	/* Again under the lock: another process may have been quicker. */
+	if (ask_number(q, "PRAGMA user_version", &version))
+		return refuse(q, dir, "read the schema's number", e);
+	for (int64_t i = version; i < SCHEMA_VERSION; i++) {
+		if (sqlite3_exec(q->db, migrations[i], NULL, NULL, NULL) != SQLITE_OK) {
+			(void)sqlite_fault(q, "change");
+			return err_set(e, ERR_IO, "cannot bring '%s' to schema %lld: %s", where(dir), (long long)i + 1,
+				       q->fault.why);
+		}
+	}
+	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d; PRAGMA user_version=%lld; COMMIT", APPLICATION_ID,
+		       (long long)SCHEMA_VERSION);
+	return set(q, dir, sql, e);
+}
+
+static int migrate(struct sqlite *q, const struct dir *dir, int64_t version, struct err *e)
+{
+	if (version == SCHEMA_VERSION)
+		return 0;
+	int code = set(q, dir, "BEGIN IMMEDIATE", e);
+	if (code)
+		return code;
+	code = migrate_in_transaction(q, dir, e);
+	if (code)
+		(void)sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
+	else if (dir)
+		log_info(NULL, "store schema %lld -> %lld: file=%s", (long long)version, (long long)SCHEMA_VERSION,
+			 where(dir));
+	return code;
+}
+
+static int prepare(struct sqlite *q, const struct dir *dir, struct err *e)
+{
+	static const char *const texts[] = {
+#define X(name, sql) sql,
+		SQLITE_STATEMENTS(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < ST_COUNT; i++) {
+		if (sqlite3_prepare_v3(q->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &q->st[i], NULL) != SQLITE_OK)
+			return refuse(q, dir, texts[i], e);
+	}
+	return 0;
+}
+
+static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	((struct sqlite *)arg)->log_pages = pages;
+	return SQLITE_OK;
+}
+
+/* ---- the file ---- */
+
+/*
+ * SQLite would make the file as readable as the umask allows. Never opened by us when it exists: closing any descriptor
+ * of it would drop the locks that SQLite holds on it elsewhere in this process.
+ */
+static int make_private(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		(void)close(fd);
+	else if (errno != EEXIST)
+		return err_errno(e, "cannot make the database '%s'", path);
+	if (chmod(path, 0600))
+		return err_errno(e, "cannot make the database '%s' private", path);
+	return 0;
+}
+
+int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *config, struct err *e)
+{
+	const char *path = dir ? dir_database_path(dir) : ":memory:";
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
+	int64_t version = 0;
+	int code = dir ? make_private(path, e) : 0;
+
+	if (code)
+		return code;
+	code = sqlite3_open_v2(path, &q->db, dir ? flags : flags | SQLITE_OPEN_MEMORY, NULL);
+	if (!q->db)
+		return err_set(e, ERR_NO_MEMORY, "no memory for the database");
+	if (code != SQLITE_OK)
+		return refuse(q, dir, "open", e);
+	(void)sqlite3_busy_timeout(q->db, (int)(config->busy_timeout > INT32_MAX ? INT32_MAX : config->busy_timeout));
+	code = check_kind(q, dir, &version, e);
+	if (code == 0 && dir && !dir_was_clean(dir))
+		code = check_whole(q, dir, e);
+	if (code == 0)
+		code = settings(q, dir, e);
+	if (code == 0)
+		code = migrate(q, dir, version, e);
+	if (code == 0)
+		code = prepare(q, dir, e);
+	q->checkpoint_at = SQLITE_CHECKPOINT_PAGES;
+	(void)sqlite3_wal_hook(q->db, on_commit, q);
+	return code;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading: rows of the database become rows of the result, copied into the operation's arena. */
+#include "store/sqlite_int.h"
+
+/* A growing list in an arena. */
+struct rows {
+	void *items;
+	size_t n, cap, size;
+};
+
+static void *rows_add(struct rows *r, struct arena *a)
+{
+	if (r->n == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 16;
+		void *items = arena_grow(a, r->items, r->cap * r->size, cap * r->size);
+		if (!items)
+			return NULL;
+		r->items = items;
+		r->cap = cap;
+	}
+	return (char *)r->items + r->size * r->n++;
+}
+
+/* Column as a copy; the null string for NULL. */
+static bool keep(sqlite3_stmt *st, int i, struct arena *a, struct str *ret)
+{
+	struct str s = column_bytes(st, i);
+
+	if (sqlite3_column_type(st, i) == SQLITE_NULL) {
+		*ret = STR_NULL;
+		return true;
+	}
+	if (s.len == 0) {
+		*ret = STR("");
+		return true;
+	}
+	*ret = arena_str(a, s);
+	return ret->ptr != NULL;
+}
+
+/* ---- one row each ---- */
+
+static bool read_run(sqlite3_stmt *st, struct arena *a, struct run_row *r)
+{
+	if (!r)
+		return false;
+	*r = (struct run_row){
+		.id = sqlite3_column_int64(st, 0),
+		.state = (enum run_state)sqlite3_column_int(st, 6),
+		.started_at = sqlite3_column_int64(st, 7),
+		.ended_at = sqlite3_column_int64(st, 8),
+		.now = sqlite3_column_int64(st, 9),
+		.seed = (uint64_t)sqlite3_column_int64(st, 10),
+		.input_is_complete = sqlite3_column_int(st, 11) != 0,
+		.items_in = (uint64_t)sqlite3_column_int64(st, 12),
+		.items_out = (uint64_t)sqlite3_column_int64(st, 13),
+		.failed = (uint64_t)sqlite3_column_int64(st, 14),
+		.unknown = (uint64_t)sqlite3_column_int64(st, 15),
+	};
+	return keep(st, 1, a, &r->component) && keep(st, 2, a, &r->dataflow) && keep(st, 3, a, &r->version) &&
+	       keep(st, 4, a, &r->env) && keep(st, 5, a, &r->trigger) && keep(st, 16, a, &r->steps) &&
+	       keep(st, 17, a, &r->problem);
+}
+
+static bool read_ledger(sqlite3_stmt *st, struct arena *a, struct ledger_row *r)
+{
+	if (!r)
+		return false;
+	*r = (struct ledger_row){
+		.key = {
+			.run = sqlite3_column_int64(st, 0),
+			.seq = (uint64_t)sqlite3_column_int64(st, 1),
+			.step = (uint32_t)sqlite3_column_int64(st, 2),
+			.attempt = (uint32_t)sqlite3_column_int64(st, 3),
+		},
+		.kind = (enum ledger_kind)sqlite3_column_int(st, 4),
+		.at = sqlite3_column_int64(st, 5),
+		.code = sqlite3_column_int(st, 6),
+		.number = sqlite3_column_int64(st, 7),
+	};
+	return keep(st, 8, a, &r->head) && keep(st, 9, a, &r->body);
+}
+
+static bool read_input(sqlite3_stmt *st, struct arena *a, struct input_row *r)
+{
+	if (!r)
+		return false;
+	*r = (struct input_row){
+		.run = sqlite3_column_int64(st, 0),
+		.first_seq = (uint64_t)sqlite3_column_int64(st, 1),
+		.count = (uint32_t)sqlite3_column_int64(st, 2),
+	};
+	return keep(st, 3, a, &r->lines);
+}
+
+bool sqlite_read_entry(sqlite3_stmt *st, struct arena *a, struct entry_row *r)
+{
+	if (!r)
+		return false;
+	*r = (struct entry_row){
+		.id = sqlite3_column_int64(st, 0),
+		.created_at = sqlite3_column_int64(st, 4),
+		.updated_at = sqlite3_column_int64(st, 5),
+		.run = sqlite3_column_int64(st, 6),
+	};
+	return keep(st, 1, a, &r->component) && keep(st, 2, a, &r->key) && keep(st, 3, a, &r->data);
+}
+
+static bool read_component(sqlite3_stmt *st, struct arena *a, struct component_row *r)
+{
+	if (!r)
+		return false;
+	*r = (struct component_row){ .imported_at = sqlite3_column_int64(st, 2) };
+	return keep(st, 0, a, &r->name) && keep(st, 1, a, &r->version) && keep(st, 3, a, &r->source);
+}
+
+/* ---- all rows of a statement ---- */
+
+/* One per kind of row: adds the row that the statement stands on. */
+typedef bool add_row(sqlite3_stmt *st, struct arena *a, struct rows *rows);
+
+static bool add_run(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+{
+	return read_run(st, a, rows_add(rows, a));
+}
+
+static bool add_ledger(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+{
+	return read_ledger(st, a, rows_add(rows, a));
+}
+
+static bool add_entry(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+{
+	return sqlite_read_entry(st, a, rows_add(rows, a));
+}
+
+static bool add_component(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+{
+	return read_component(st, a, rows_add(rows, a));
+}
+
+/* 1 = all read, 0 = refused (too large), -1 = fault. */
+static int gather(struct sqlite *q, enum sqlite_statement st, struct op *op, struct rows *rows, add_row *add)
+{
+	int more;
+
+	while ((more = sqlite_next(q, st)) == 1) {
+		if (!add(q->st[st], &op->arena, rows)) {
+			(void)sqlite3_reset(q->st[st]);
+			op_refuse(op, STORE_TOO_LARGE, "more than a read may gather; ask for fewer items");
+			return 0;
+		}
+	}
+	return more < 0 ? -1 : 1;
+}
+
+static void need_one(struct op *op, const char *what)
+{
+	if (op->result.error == STORE_OK && op->result.n == 0)
+		op_refuse(op, STORE_NOT_FOUND, what);
+}
+
+/* ---- runs ---- */
+
+static int read_runs(struct sqlite *q, enum sqlite_statement st, struct op *op)
+{
+	struct rows rows = { .size = sizeof(struct run_row) };
+
+	if (gather(q, st, op, &rows, add_run) < 0)
+		return -1;
+	op->result.runs = rows.items;
+	op->result.n = rows.n;
+	return 0;
+}
+
+int sqlite_run_get(struct sqlite *q, struct op *op)
+{
+	bind_int(q->st[ST_RUN_GET], 1, op->query.id);
+	if (read_runs(q, ST_RUN_GET, op))
+		return -1;
+	op->result.id = op->query.id;
+	need_one(op, "there is no such run");
+	return 0;
+}
+
+int sqlite_run_list(struct sqlite *q, struct op *op)
+{
+	bool has_state = op->query.code != -1;
+	enum sqlite_statement st = has_state ? ST_RUN_LIST_STATE : ST_RUN_LIST;
+	enum sqlite_statement count = has_state ? ST_RUN_COUNT_STATE : ST_RUN_COUNT;
+
+	bind_int(q->st[st], 1, op->query.before);
+	bind_int(q->st[st], 2, (int64_t)op->query.limit);
+	if (has_state) {
+		bind_int(q->st[st], 3, op->query.code);
+		bind_int(q->st[count], 1, op->query.code);
+	}
+	return read_runs(q, st, op) || sqlite_number(q, count, &op->result.total) ? -1 : 0;
+}
+
+/* ---- the ledger ---- */
+
+struct seq_range {
+	int64_t from, to;
+};
+
+/* The parts below and from 2^63 on, as SQLite orders them; how many there are. */
+static int seq_ranges(uint64_t from, uint64_t to, struct seq_range ret[static 2])
+{
+	const uint64_t half = (uint64_t)INT64_MAX;
+	int n = 0;
+
+	if (from <= to && from <= half)
+		ret[n++] = (struct seq_range){ (int64_t)from, (int64_t)(to < half ? to : half) };
+	if (from <= to && to > half)
+		ret[n++] = (struct seq_range){ from > half ? (int64_t)from : INT64_MIN, (int64_t)to };
+	return n;
+}
+
+/* The chunk that begins at or before the first item, and those that begin among the items. */
+static int read_inputs(struct sqlite *q, struct op *op, struct seq_range range)
+{
+	sqlite3_stmt *st = q->st[ST_INPUT_READ];
+	struct rows rows = { .size = sizeof(struct input_row) };
+	int more;
+
+	bind_int(st, 1, op->query.id);
+	bind_int(st, 2, range.from);
+	bind_int(st, 3, range.to);
+	while ((more = sqlite_next(q, ST_INPUT_READ)) == 1) {
+		int64_t first = sqlite3_column_int64(st, 1), count = sqlite3_column_int64(st, 2);
+		if (first + count <= range.from)
+			continue;
+		if (!read_input(st, &op->arena, rows_add(&rows, &op->arena))) {
+			(void)sqlite3_reset(st);
+			op_refuse(op, STORE_TOO_LARGE, "more than a read may gather; ask for fewer items");
+			return 0;
+		}
+	}
+	op->result.inputs = rows.items;
+	op->result.n_inputs = rows.n;
+	return more < 0 ? -1 : 0;
+}
+
+int sqlite_ledger_read(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *st = q->st[ST_LEDGER_READ];
+	struct rows rows = { .size = sizeof(struct ledger_row) };
+	struct seq_range ranges[2];
+	int n = seq_ranges(op->query.from_seq, op->query.to_seq, ranges);
+
+	if (n > 0 && ranges[0].from >= 0 && read_inputs(q, op, ranges[0]))
+		return -1;
+	for (int i = 0; i < n && op->result.error == STORE_OK; i++) {
+		bind_int(st, 1, op->query.id);
+		bind_int(st, 2, ranges[i].from);
+		bind_int(st, 3, ranges[i].to);
+		if (gather(q, ST_LEDGER_READ, op, &rows, add_ledger) < 0)
+			return -1;
+	}
+	op->result.rows = rows.items;
+	op->result.n = rows.n;
+	return 0;
+}
+
+int sqlite_problem_list(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *st = q->st[ST_PROBLEM_LIST], *count = q->st[ST_PROBLEM_COUNT];
+	struct rows rows = { .size = sizeof(struct ledger_row) };
+	struct seq_range ranges[2];
+	int n = seq_ranges(op->query.from_seq, op->query.to_seq, ranges);
+
+	for (int i = 0; i < n && op->result.error == STORE_OK && rows.n < op->query.limit; i++) {
+		bind_int(st, 1, op->query.id);
+		bind_int(st, 2, ranges[i].from);
+		bind_int(st, 3, ranges[i].to);
+		bind_int(st, 4, op->query.code);
+		bind_int(st, 5, (int64_t)(op->query.limit - rows.n));
+		if (gather(q, ST_PROBLEM_LIST, op, &rows, add_ledger) < 0)
+			return -1;
+	}
+	op->result.rows = rows.items;
+	op->result.n = rows.n;
+	bind_int(count, 1, op->query.id);
+	bind_int(count, 2, op->query.code);
+	return sqlite_number(q, ST_PROBLEM_COUNT, &op->result.total);
+}
+
+/* ---- entries ---- */
+
+static int read_entries(struct sqlite *q, enum sqlite_statement st, struct op *op)
+{
+	struct rows rows = { .size = sizeof(struct entry_row) };
+
+	if (gather(q, st, op, &rows, add_entry) < 0)
+		return -1;
+	op->result.entries = rows.items;
+	op->result.n = rows.n;
+	return 0;
+}
+
+static int get_entry(struct sqlite *q, struct op *op, int64_t id)
+{
+	bind_int(q->st[ST_ENTRY_BY_ID], 1, id);
+	bind_text(q->st[ST_ENTRY_BY_ID], 2, op->query.name);
+	if (read_entries(q, ST_ENTRY_BY_ID, op))
+		return -1;
+	need_one(op, "there is no such entry");
+	return 0;
+}
+
+int sqlite_entry_get(struct sqlite *q, struct op *op)
+{
+	op->result.id = op->query.id;
+	return get_entry(q, op, op->query.id);
+}
+
+int sqlite_entry_list(struct sqlite *q, struct op *op)
+{
+	bool is_first = op->query.before == 0;
+	enum sqlite_statement st = is_first ? ST_ENTRY_LIST : ST_ENTRY_LIST_AFTER;
+
+	if (!is_first) {
+		if (get_entry(q, op, op->query.before))
+			return -1;
+		if (op->result.error) {
+			op_refuse(op, STORE_NOT_FOUND, "the entry after which the page begins is gone; begin again");
+			return 0;
+		}
+		bind_int(q->st[st], 3, op->result.entries[0].updated_at);
+		bind_int(q->st[st], 4, op->query.before);
+	}
+	bind_text(q->st[st], 1, op->query.name);
+	bind_int(q->st[st], 2, (int64_t)op->query.limit);
+	bind_text(q->st[ST_ENTRY_COUNT], 1, op->query.name);
+	return read_entries(q, st, op) || sqlite_number(q, ST_ENTRY_COUNT, &op->result.total) ? -1 : 0;
+}
+
+/* ---- components ---- */
+
+static int read_components(struct sqlite *q, enum sqlite_statement st, struct op *op)
+{
+	struct rows rows = { .size = sizeof(struct component_row) };
+
+	if (gather(q, st, op, &rows, add_component) < 0)
+		return -1;
+	op->result.components = rows.items;
+	op->result.n = rows.n;
+	return 0;
+}
+
+int sqlite_component_get(struct sqlite *q, struct op *op)
+{
+	enum sqlite_statement st = op->query.version.len ? ST_COMPONENT_GET : ST_COMPONENT_NEWEST;
+
+	bind_text(q->st[st], 1, op->query.name);
+	if (st == ST_COMPONENT_GET)
+		bind_text(q->st[st], 2, op->query.version);
+	if (read_components(q, st, op))
+		return -1;
+	need_one(op,
+		 op->query.version.len ? "there is no such version of this component" : "there is no such component");
+	return 0;
+}
+
+int sqlite_component_list(struct sqlite *q, struct op *op)
+{
+	if (read_components(q, ST_COMPONENT_LIST, op))
+		return -1;
+	op->result.total = op->result.n;
+	return 0;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of store/ know of each other: the operation, the backend's verbs, the data directory. */
+#pragma once
+#include "store/store.h"
+
+#define STORE_OP_BYTES_MAX (256u << 20)	    /* one operation's bytes; SQLite itself stops at 1e9 */
+#define STORE_RESULT_BYTES_MAX (256u << 20) /* what one read may gather */
+#define STORE_GROUP_BYTES_MAX (16u << 20)   /* a commit takes no more than this, or one operation */
+#define STORE_HAND_OVER 256		    /* operations gathered in a turn before the thread gets them early */
+#define STORE_RETRY_EVERY 1000		    /* ms between writes that try a full disk again */
+#define STORE_BUSY_TIMEOUT 10000	    /* ms, when the configuration names none */
+
+/* Writes first; OP_RUN_GET is the first read. */
+#define STORE_OPS(X)                                                                                                   \
+	X(RUN_CREATE)                                                                                                  \
+	X(RUN_UPDATE)                                                                                                  \
+	X(INPUT_PUT)                                                                                                   \
+	X(LEDGER_PUT)                                                                                                  \
+	X(DROP_PROBLEMS)                                                                                               \
+	X(ENTRY_WRITE)                                                                                                 \
+	X(COMPONENT_PUT)                                                                                               \
+	X(RUN_GET)                                                                                                     \
+	X(RUN_LIST)                                                                                                    \
+	X(LEDGER_READ)                                                                                                 \
+	X(PROBLEM_LIST)                                                                                                \
+	X(ENTRY_GET)                                                                                                   \
+	X(ENTRY_LIST)                                                                                                  \
+	X(COMPONENT_GET)                                                                                               \
+	X(COMPONENT_LIST)
+
+enum op_kind {
+#define X(name) OP_##name,
+	STORE_OPS(X)
+#undef X
+	    OP_KINDS
+};
+
+struct op_entry {
+	struct ledger_key key;
+	enum entry_mode mode;
+	struct entry_row row;
+};
+
+/* What a read asks for; each uses the fields it needs. */
+struct op_query {
+	int64_t id, before;
+	uint64_t from_seq, to_seq;
+	int code; /* or state; -1 = all */
+	size_t limit;
+	struct str name, version;
+};
+
+/*
+ * One operation: made in the loop's thread in one allocation with the bytes it copied, applied in the store's thread,
+ * freed in the loop's thread after its callback. It is in one queue at a time, and belongs to whoever holds the queue.
+ */
+struct op {
+	struct op *next;
+	enum op_kind kind;
+	uint64_t epoch; /* how many failures the loop knew of when this was queued */
+	size_t bytes;
+	store_done *done;
+	void *arg;
+	struct store_result result;
+	struct arena arena; /* of the result */
+	union {
+		struct run_row run;
+		struct ledger_row ledger;
+		struct input_row input;
+		struct op_entry entry;
+		struct component_row component;
+		struct op_query query;
+	};
+	char copied[];
+};
+
+static inline bool op_is_write(const struct op *op)
+{
+	return op->kind < OP_RUN_GET;
+}
+
+/* The operation's own answer, the group goes on. `detail` lives as long as the operation. */
+static inline void op_refuse(struct op *op, enum store_error error, const char *detail)
+{
+	op->result.error = error;
+	op->result.detail = detail;
+}
+
+/* ---- store.c, for store_op.c ---- */
+
+/* A new operation with room for `bytes`; refused while the store is broken (writes) or when it is too large. */
+int store_op_new(struct op **ret, struct store *s, enum op_kind kind, size_t bytes, struct err *e);
+void store_op_queue(struct store *s, struct op *op, store_done *done, void *arg);
+
+/* ---- backends ---- */
+
+enum fault_kind {
+	FAULT_NONE,
+	FAULT_PASSING, /* a full disk, a busy neighbour: the next try may succeed */
+	FAULT_LASTING, /* what the disk holds is uncertain: nothing more is written until the store is opened again */
+};
+
+struct store_fault {
+	enum fault_kind kind;
+	char why[480];
+};
+
+struct dir;
+
+/* Everything but open runs in the store's thread, one call at a time. Those that return int: 0, or -1 with fault()
+ * filled. */
+struct store_backend {
+	const char *name;
+	int (*open)(void **ret, struct dir *dir, const struct store_config *config, struct err *e);
+	int (*begin)(void *backend, bool writes);
+	int (*apply)(void *backend,
+		     struct op *op); /* a refusal of the operation itself is 0 and stands in op->result */
+	int (*commit)(void *backend);
+	void (*rollback)(void *backend);
+	int (*tend)(void *backend); /* upkeep between groups, after the callbacks were posted */
+	const struct store_fault *(*fault)(void *backend);
+	/* `is_sound`: no lasting fault; only then may it tidy up. True if everything is in the database file, tidy. */
+	bool (*close)(void *backend, bool is_sound);
+};
+extern const struct store_backend store_backend_sqlite;
+
+/* ---- dir.c: the data directory, its lock file, who executes which run ---- */
+
+#define DIR_DATABASE "weir.db"
+
+/* Makes what is missing, locks it against another process's opening until dir_settle(). */
+int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e);
+/* The last use ended well and nobody touched the file since. */
+bool dir_was_clean(const struct dir *d);
+const char *dir_database_path(const struct dir *d);
+const char *dir_path(const struct dir *d);
+/* The database is open and sound: marks it in use and lets others in. */
+int dir_settle(struct dir *d, struct err *e);
+/* `is_tidy`: the database was closed completely; the last process to leave says so in the lock file. */
+void dir_close(struct dir *d, bool is_tidy);
+int dir_claim(struct dir *d, int64_t run, struct err *e);
+void dir_release(struct dir *d, int64_t run);
+uint64_t dir_bytes(const struct dir *d);

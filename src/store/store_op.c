@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The doors of the store: each makes an operation, copies what it was given, queues it. */
+#include "store/store_int.h"
+#include "base/clock.h"
+
+#include <string.h>
+
+/* The copy, written to *at; a null string stays null. */
+static struct str keep(char **at, struct str s)
+{
+	char *copy = *at;
+
+	if (!s.ptr)
+		return STR_NULL;
+	if (s.len)
+		memcpy(copy, s.ptr, s.len);
+	*at += s.len;
+	return (struct str){ copy, s.len };
+}
+
+static size_t page(size_t limit)
+{
+	return limit == 0 || limit > STORE_PAGE_MAX ? STORE_PAGE_MAX : limit;
+}
+
+/* ---- writes ---- */
+
+static int put_run(struct store *s, enum op_kind kind, const struct run_row *run, store_done *done, void *arg,
+		   struct err *e)
+{
+	size_t bytes = run->component.len + run->dataflow.len + run->version.len + run->env.len + run->trigger.len +
+		       run->steps.len + run->problem.len;
+	struct op *op;
+	int code = store_op_new(&op, s, kind, bytes, e);
+	if (code)
+		return code;
+	char *at = op->copied;
+	op->run = *run;
+	op->run.component = keep(&at, run->component);
+	op->run.dataflow = keep(&at, run->dataflow);
+	op->run.version = keep(&at, run->version);
+	op->run.env = keep(&at, run->env);
+	op->run.trigger = keep(&at, run->trigger);
+	op->run.steps = keep(&at, run->steps);
+	op->run.problem = keep(&at, run->problem);
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
+int store_run_create(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e)
+{
+	return put_run(s, OP_RUN_CREATE, run, done, arg, e);
+}
+
+int store_run_update(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e)
+{
+	return put_run(s, OP_RUN_UPDATE, run, done, arg, e);
+}
+
+int store_input_put(struct store *s, const struct input_row *input, store_done *done, void *arg, struct err *e)
+{
+	struct op *op;
+
+	if (input->first_seq > (uint64_t)INT64_MAX - input->count)
+		return err_set(e, ERR_LIMIT, "item %llu is beyond the last number of an input item",
+			       (unsigned long long)input->first_seq);
+	int code = store_op_new(&op, s, OP_INPUT_PUT, input->lines.len, e);
+	if (code)
+		return code;
+	char *at = op->copied;
+	op->input = *input;
+	op->input.lines = keep(&at, input->lines);
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
+int store_ledger_put(struct store *s, const struct ledger_row *row, store_done *done, void *arg, struct err *e)
+{
+	struct op *op;
+	int code = store_op_new(&op, s, OP_LEDGER_PUT, row->head.len + row->body.len, e);
+
+	if (code)
+		return code;
+	char *at = op->copied;
+	op->ledger = *row;
+	op->ledger.head = keep(&at, row->head);
+	op->ledger.body = keep(&at, row->body);
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
+int store_entry_write(struct store *s, const struct ledger_key *key, enum entry_mode mode,
+		      const struct entry_row *entry, store_done *done, void *arg, struct err *e)
+{
+	struct op *op;
+	int code = store_op_new(&op, s, OP_ENTRY_WRITE, entry->component.len + entry->key.len + entry->data.len, e);
+
+	if (code)
+		return code;
+	char *at = op->copied;
+	op->entry = (struct op_entry){ .key = *key, .mode = mode, .row = *entry };
+	struct entry_row *row = &op->entry.row;
+	row->component = keep(&at, entry->component);
+	row->key = keep(&at, entry->key);
+	row->data = keep(&at, entry->data);
+	if (!row->updated_at)
+		row->updated_at = clock_wall();
+	if (!row->created_at)
+		row->created_at = row->updated_at;
+	if (!row->run)
+		row->run = key->run;
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
+int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e)
+{
+	struct op *op;
+	int code = store_op_new(&op, s, OP_COMPONENT_PUT, row->name.len + row->version.len + row->source.len, e);
+
+	if (code)
+		return code;
+	char *at = op->copied;
+	op->component = *row;
+	op->component.name = keep(&at, row->name);
+	op->component.version = keep(&at, row->version);
+	op->component.source = keep(&at, row->source);
+	if (!op->component.imported_at)
+		op->component.imported_at = clock_wall();
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
+/* ---- what takes only a question ---- */
+
+static int ask(struct store *s, enum op_kind kind, const struct op_query *query, store_done *done, void *arg,
+	       struct err *e)
+{
+	struct op *op;
+	int code = store_op_new(&op, s, kind, query->name.len + query->version.len, e);
+
+	if (code)
+		return code;
+	char *at = op->copied;
+	op->query = *query;
+	op->query.name = keep(&at, query->name);
+	op->query.version = keep(&at, query->version);
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
+int store_ledger_drop_problems(struct store *s, int64_t run, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_DROP_PROBLEMS, &(struct op_query){ .id = run }, done, arg, e);
+}
+
+int store_run_get(struct store *s, int64_t id, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_RUN_GET, &(struct op_query){ .id = id }, done, arg, e);
+}
+
+int store_run_list(struct store *s, int64_t before, int state, size_t limit, store_done *done, void *arg, struct err *e)
+{
+	struct op_query q = { .before = before > 0 ? before : INT64_MAX, .code = state, .limit = page(limit) };
+
+	return ask(s, OP_RUN_LIST, &q, done, arg, e);
+}
+
+int store_ledger_read(struct store *s, int64_t run, uint64_t from_seq, uint64_t to_seq, store_done *done, void *arg,
+		      struct err *e)
+{
+	struct op_query q = { .id = run, .from_seq = from_seq, .to_seq = to_seq };
+
+	return ask(s, OP_LEDGER_READ, &q, done, arg, e);
+}
+
+int store_problem_list(struct store *s, int64_t run, uint64_t after_seq, int code, size_t limit, store_done *done,
+		       void *arg, struct err *e)
+{
+	/* UINT64_MAX asks from the first, which is what adding one makes of it. */
+	struct op_query q = {
+		.id = run, .from_seq = after_seq + 1, .to_seq = UINT64_MAX, .code = code, .limit = page(limit)
+	};
+
+	return ask(s, OP_PROBLEM_LIST, &q, done, arg, e);
+}
+
+int store_entry_get(struct store *s, struct str component, int64_t id, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_ENTRY_GET, &(struct op_query){ .name = component, .id = id }, done, arg, e);
+}
+
+int store_entry_list(struct store *s, struct str component, int64_t before, size_t limit, store_done *done, void *arg,
+		     struct err *e)
+{
+	struct op_query q = { .name = component, .before = before, .limit = page(limit) };
+
+	return ask(s, OP_ENTRY_LIST, &q, done, arg, e);
+}
+
+int store_component_get(struct store *s, struct str name, struct str version, store_done *done, void *arg,
+			struct err *e)
+{
+	return ask(s, OP_COMPONENT_GET, &(struct op_query){ .name = name, .version = version }, done, arg, e);
+}
+
+int store_component_list(struct store *s, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_COMPONENT_LIST, &(struct op_query){ 0 }, done, arg, e);
+}
