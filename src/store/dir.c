@@ -65,8 +65,8 @@ static int open_fds(struct dir *d, struct err *e)
 	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->fd < 0)
 		return err_errno(e, "cannot open the data directory '%s'", d->path);
-	if (mkdirat(d->fd, RUNS_DIR, 0700) == 0)
-		(void)fchmodat(d->fd, RUNS_DIR, 0700, 0);
+	if (mkdirat(d->fd, RUNS_DIR, 0700) == 0 && fchmodat(d->fd, RUNS_DIR, 0700, 0))
+		return err_errno(e, "cannot make '%s/" RUNS_DIR "' private", d->path);
 	d->runs_fd = openat(d->fd, RUNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->runs_fd < 0)
 		return err_errno(e, "cannot open '%s/" RUNS_DIR "'", d->path);
