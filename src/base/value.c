@@ -63,9 +63,9 @@ struct value *value_get(const struct value *v, struct str key)
 {
 	if (!value_is(v, VALUE_OBJECT))
 		return NULL;
-	for (struct member *m = v->members + v->len; m-- > v->members;)
-		if (m->key.len == key.len && (key.len == 0 || memcmp(m->key.ptr, key.ptr, key.len) == 0))
-			return &m->value;
+	for (uint32_t i = v->len; i-- > 0;)
+		if (str_eq(v->members[i].key, key))
+			return &v->members[i].value;
 	return NULL;
 }
 
