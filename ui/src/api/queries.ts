@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { ask, path } from './client';
+import type { ComponentSummary, Entry, Form, Item, ItemRow, Page, Run, Submission } from './types';
+
+const rawItem: ReadonlySet<string> = new Set(['input', 'output', 'item']);
+const rawInput: ReadonlySet<string> = new Set(['input']);
+/* Polling until the server streams events; 2 s is what the eye accepts as live. */
+const liveMs = 2000;
+
+export const useComponents = () =>
+	useQuery({
+		queryKey: ['components'],
+		queryFn: async ({ signal }) => (await ask<Page<ComponentSummary>>('/components?limit=200', { signal })).body,
+		staleTime: 60_000,
+	});
+
+export const useForm = (component: string, form: string | undefined) =>
+	useQuery({
+		queryKey: ['form', component, form],
+		enabled: form !== undefined,
+		queryFn: async ({ signal }) =>
+			(await ask<Form>(`/components${path(component)}/forms${path(form ?? '')}`, { signal })).body,
+		staleTime: 60_000,
+	});
+
+export const useEntries = (component: string, limit: number, after: string | null, enabled = true) =>
+	useQuery({
+		queryKey: ['entries', component, limit, after],
+		enabled,
+		queryFn: async ({ signal }) =>
+			(
+				await ask<Page<Entry>>(
+					`/components${path(component)}/entries?limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ''}`,
+					{ signal },
+				)
+			).body,
+		placeholderData: keepPreviousData,
+	});
+
+export function useSubmit(component: string, form: string) {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: async (body: { data: Record<string, unknown>; language: string }) =>
+			await ask<Submission>(`/components${path(component)}/forms${path(form)}/submissions`, { method: 'POST', body }),
+		onSettled: () => client.invalidateQueries({ queryKey: ['entries', component] }),
+	});
+}
+
+export const useRuns = (after: string | null) =>
+	useQuery({
+		queryKey: ['runs', after],
+		queryFn: async ({ signal }) =>
+			(await ask<Page<Run>>(`/runs?limit=50${after ? `&after=${encodeURIComponent(after)}` : ''}`, { signal })).body,
+		placeholderData: keepPreviousData,
+		refetchInterval: (query) => (query.state.data?.items.some((r) => r.state === 'running') ? liveMs : false),
+	});
+
+export const useRun = (id: string, enabled = true) =>
+	useQuery({
+		queryKey: ['run', id],
+		enabled,
+		queryFn: async ({ signal }) => (await ask<Run>(`/runs${path(id)}`, { signal })).body,
+		refetchInterval: (query) => (query.state.data?.state === 'running' ? liveMs : false),
+	});
+
+export const useItems = (id: string, state: string, after: string | null, isLive: boolean) =>
+	useQuery({
+		queryKey: ['items', id, state, after],
+		queryFn: async ({ signal }) =>
+			(
+				await ask<Page<ItemRow>>(
+					`/runs${path(id)}/items?state=${encodeURIComponent(state)}&limit=50${after ? `&after=${encodeURIComponent(after)}` : ''}`,
+					{ signal, raw: rawInput },
+				)
+			).body,
+		placeholderData: keepPreviousData,
+		refetchInterval: isLive ? liveMs : false,
+	});
+
+export const useItem = (id: string, seq: string | null, isLive: boolean) =>
+	useQuery({
+		queryKey: ['item', id, seq],
+		enabled: seq !== null,
+		queryFn: async ({ signal }) =>
+			(await ask<Item>(`/runs${path(id)}/items${path(seq ?? '')}`, { signal, raw: rawItem })).body,
+		refetchInterval: isLive ? liveMs : false,
+	});
+
+export function useResume(id: string) {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: async () => await ask(`/runs${path(id)}/resume`, { method: 'POST' }),
+		onSettled: () => {
+			client.invalidateQueries({ queryKey: ['run', id] });
+			client.invalidateQueries({ queryKey: ['items', id] });
+		},
+	});
+}

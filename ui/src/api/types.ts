@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The shapes of docs/internals/rest.md. By hand until the server describes itself in OpenAPI. */
+import type { Json, Num, Raw } from '../lib/json';
+
+export type Text = string | { [language: string]: string };
+
+export interface Page<T> {
+	items: T[];
+	next: string | null;
+	total: Num;
+}
+
+export interface ComponentSummary {
+	name: string;
+	title: Text | null;
+	version: string;
+	imported_at: string;
+	dataflows: string[];
+	forms: string[];
+}
+
+export type FieldType =
+	| 'string'
+	| 'datetime'
+	| 'catalog'
+	| 'number'
+	| 'integer'
+	| 'array'
+	| 'file'
+	| 'boolean'
+	| 'time'
+	| 'date'
+	| 'uri';
+
+export type Choice = Json | { value: Json; title?: Text };
+
+export interface Field {
+	name: string;
+	type: FieldType;
+	title?: Text | null;
+	help?: Text | null;
+	required?: boolean;
+	primary_key?: boolean;
+	enum?: Choice[] | null;
+	default?: Json;
+	min_length?: Num | null;
+	max_length?: Num | null;
+	minimum?: Num | null;
+	maximum?: Num | null;
+}
+
+export interface EntryField {
+	name: string;
+	type: FieldType;
+	title?: Text | null;
+	unit?: string | null;
+}
+
+export interface Form {
+	component: string;
+	form: string;
+	title?: Text | null;
+	description?: Text | null;
+	app_title?: Text | null;
+	submit_title?: Text | null;
+	fields: Field[];
+	entry_fields?: EntryField[];
+	entries_title?: Text | null;
+	env: string;
+	submit: string;
+}
+
+export interface ViewValue {
+	label: string;
+	value: Json;
+	unit?: string | null;
+	note?: string | null;
+}
+export interface Series {
+	name: string;
+	title?: string;
+	kind?: 'line' | 'bar' | string;
+	color?: string;
+	values: Json[];
+}
+export interface Panel {
+	title?: string;
+	unit?: string | null;
+	series: Series[];
+	band?: [string, string] | null;
+}
+export interface Column {
+	name: string;
+	title?: string;
+	type?: string;
+	unit?: string | null;
+}
+export interface View {
+	title?: string;
+	subtitle?: string;
+	caption?: string;
+	message?: string;
+	values?: ViewValue[];
+	chart?: { time: Json[]; panels: Panel[] } | null;
+	table?: { columns: Column[]; rows: { [name: string]: Json }[] } | null;
+	source?: { text: string; url?: string } | null;
+}
+
+export interface Submission {
+	run: { id: string; state: RunState; duration_ms: Num | null };
+	entry_id?: string | null;
+	item?: Json;
+	view?: View | null;
+}
+
+export interface Entry {
+	id: string;
+	created_at: string;
+	updated_at: string;
+	run_id: string | null;
+	data: { [name: string]: Json };
+}
+
+export type RunState = 'running' | 'done' | 'failed' | 'partly done' | 'needs attention' | 'interrupted';
+
+export interface StepFacts {
+	name: string;
+	title: Text | null;
+	stage: string;
+	kind: string;
+	source_step: string | null;
+	in: Num;
+	out: Num;
+	failed: Num;
+	promise: string | null;
+	duration_ms: Num | null;
+	detail: string | null;
+}
+
+export interface Run {
+	id: string;
+	component: string;
+	dataflow: string;
+	version: string;
+	env: string;
+	trigger: string;
+	state: RunState;
+	started_at: string;
+	ended_at: string | null;
+	duration_ms: Num | null;
+	counts: { items_in: Num; items_out: Num; failed: Num; unknown: Num };
+	steps: StepFacts[];
+	problem: ItemProblem | null;
+}
+
+export interface ItemProblem {
+	type?: string;
+	title: string;
+	detail?: string | null;
+	step?: string | null;
+	status?: Num | null;
+}
+
+export type ItemState = 'done' | 'failed' | 'unknown outcome' | 'running';
+
+export interface ItemRow {
+	seq: Num;
+	state: ItemState;
+	input: Raw;
+	problem: ItemProblem | null;
+}
+
+export interface Call {
+	step: string;
+	attempt: Num;
+	state: 'answered' | 'no answer' | 'unknown outcome';
+	intent_at: string;
+	outcome_at: string | null;
+	request: { method: string; url: string; headers: [string, string][]; body: string | null };
+	answer: { status: Num; headers: [string, string][]; body: string | null; body_bytes: Num; clipped: boolean } | null;
+	timings_ms: { [name: string]: Num } | null;
+	problem: ItemProblem | null;
+}
+
+export interface Item {
+	seq: Num;
+	state: ItemState;
+	input: Raw;
+	output: Raw | null;
+	problem: ItemProblem | null;
+	steps: { name: string; item: Raw }[];
+	calls: Call[];
+}
