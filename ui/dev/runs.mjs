@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Runs of the mock: some history in every state, one that is running now, one with many items to page through. */
+import { findPlace, forecast, Num } from './weather.mjs';
+
+const minute = 60_000;
+const iso = (ms) => new Date(ms).toISOString();
+const started = Date.now();
+
+const get = { promise: 'at least once: GET may be repeated', detail: 'GET open-meteo/forecast /v1/forecast' };
+const post = { promise: 'at most once: POST without a key is never repeated', detail: 'POST crm/contacts /contacts' };
+
+function steps(kind, n) {
+	const step = (name, stage, stepKind, source, extra = {}) => ({
+		name,
+		title: null,
+		stage,
+		kind: stepKind,
+		source_step: source,
+		in: new Num(n.in),
+		out: new Num(n.out),
+		failed: new Num(0),
+		promise: null,
+		duration_ms: new Num(0.2),
+		detail: null,
+		...extra,
+	});
+	const isPost = kind === 'push';
+	return [
+		step('input', 'Input', 'get_action_model', null, { out: new Num(n.in) }),
+		step('variables', 'Prepare', 'execute_script', 'input', { out: new Num(n.in), duration_ms: new Num(0.9) }),
+		step(isPost ? 'push' : 'forecast', 'Call', 'execute_api_call', 'variables', {
+			failed: new Num(n.failed),
+			duration_ms: new Num(n.ms),
+			...(isPost ? post : get),
+		}),
+		step('save', 'Save', 'update_entry', isPost ? 'push' : 'forecast', {
+			in: new Num(n.out),
+			promise: 'exactly once, with the outcome of the call',
+			duration_ms: new Num(3.1),
+		}),
+		step('respond', 'Respond', 'write_response', 'save', { in: new Num(n.out), duration_ms: new Num(0.1) }),
+	];
+}
+
+const timedOut = {
+	type: 'timeout',
+	title: 'The other system took too long',
+	detail:
+		'step "forecast": no first byte from api.example.org within 10 s, tried 3 times; raise the time-out of the system or try later',
+	step: 'forecast',
+	status: null,
+};
+const refused = {
+	type: 'status',
+	title: 'The other system refused the item',
+	detail:
+		'step "push": POST /contacts answered 409 Conflict: e-mail already in use; correct data.email of the item, then retry the failed items',
+	step: 'push',
+	status: new Num(409),
+};
+const unknown = {
+	type: 'unknown_outcome',
+	title: 'Sent, but no answer came back',
+	detail:
+		'step "push": the connection was lost after the request was written; look for the contact in the other system before sending it again',
+	step: 'push',
+	status: null,
+};
+
+function run(id, at, state, more = {}) {
+	const kind = more.kind ?? 'weather';
+	const items = more.items ?? 1;
+	const failed = more.failed ?? (state === 'failed' ? items : 0);
+	const unknownItems = more.unknown ?? 0;
+	const ms = more.ms ?? 120 + ((id * 37) % 190);
+	const out = Math.max(0, items - failed - unknownItems);
+	return {
+		id: String(id),
+		component: kind === 'push' ? 'contacts' : 'weather',
+		dataflow: kind === 'push' ? 'push_contacts' : 'get_weather',
+		version: kind === 'push' ? 'c01f77aa2b9d' : '4f1d2c90a7be',
+		env: 'sample',
+		trigger: more.trigger ?? ['form', 'api', 'cli'][id % 3],
+		state,
+		started_at: iso(at),
+		ended_at: state === 'running' || state === 'interrupted' ? null : iso(at + ms),
+		duration_ms: state === 'running' ? null : new Num(ms),
+		counts: {
+			items_in: new Num(items),
+			items_out: new Num(out),
+			failed: new Num(failed),
+			unknown: new Num(unknownItems),
+		},
+		steps: steps(kind, { in: items, out, failed, ms: (ms * 0.8).toFixed(1) }),
+		problem: state === 'failed' ? timedOut : null,
+		kind,
+	};
+}
+
+const history = [];
+for (let id = 4700; id < 4821; id++)
+	history.push(run(id, started - (4826 - id) * 13 * minute, id % 17 === 0 ? 'failed' : 'done'));
+history.push(run(4821, started - 52 * minute, 'interrupted', { trigger: 'cli', items: 24, failed: 0 }));
+history.push(
+	run(4822, started - 44 * minute, 'needs attention', {
+		kind: 'push',
+		items: 60,
+		unknown: 2,
+		trigger: 'api',
+		ms: 8120,
+	}),
+);
+history.push(
+	run(4823, started - 31 * minute, 'partly done', {
+		kind: 'push',
+		items: 1240,
+		failed: 31,
+		unknown: 0,
+		trigger: 'cli',
+		ms: 93_400,
+	}),
+);
+history.push(run(4824, started - 20 * minute, 'failed', { trigger: 'form', ms: 30_012 }));
+history.push(run(4825, started - 9 * minute, 'done'));
+
+/** A run that works for a minute after the mock starts, so that the pages have something to refresh. */
+function live() {
+	const done = Math.min(240, Math.floor((Date.now() - started) / 250));
+	const r = run(4826, started, done < 240 ? 'running' : 'done', { trigger: 'cli', items: 240, ms: 60_000 });
+	r.counts.items_out = new Num(done);
+	r.steps = steps('weather', { in: 240, out: done, failed: 0, ms: done * 250 });
+	return r;
+}
+
+export const runs = {
+	list: () => [
+		...history.filter((r) => Number(r.id) > 4826).reverse(),
+		live(),
+		...history.filter((r) => Number(r.id) < 4826).reverse(),
+	],
+	find: (id) => runs.list().find((r) => r.id === id),
+	add(state, more) {
+		const id = Math.max(4826, ...history.map((r) => Number(r.id))) + 1;
+		const r = run(id, Date.now(), state, { trigger: 'form', ...more });
+		r.city = more?.city;
+		history.push(r);
+		return r;
+	},
+	resume(id) {
+		const r = history.find((h) => h.id === id);
+		if (r)
+			Object.assign(r, {
+				state: 'done',
+				ended_at: iso(Date.now()),
+				counts: { ...r.counts, items_out: r.counts.items_in },
+			});
+		return r;
+	},
+};
+
+const cities = ['Paris', 'Lisboa', 'Oslo', 'Nairobi'];
+
+export function itemState(r, seq) {
+	if (r.state === 'running') return seq < Number(r.counts.items_out.text) ? 'done' : 'running';
+	if (r.state === 'interrupted') return seq < 9 ? 'done' : 'running';
+	if (r.kind !== 'push') return r.state === 'failed' ? 'failed' : 'done';
+	if (Number(r.counts.unknown.text) > seq - 20 && seq >= 20 && Number(r.counts.unknown.text) > 0)
+		return 'unknown outcome';
+	return Number(r.counts.failed.text) > 0 && seq % 40 === 7 ? 'failed' : 'done';
+}
+
+const inputOf = (r, seq) =>
+	r.kind === 'push'
+		? {
+				data: {
+					email: `person${seq}@example.org`,
+					name: `Person ${seq}`,
+					balance: new Num(`${seq * 3}.1000`),
+					ref: new Num(`9007199254740${String(993 + seq).padStart(3, '0')}`),
+				},
+			}
+		: { data: { city: r.city ?? cities[seq % 4] } };
+
+const problemOf = (r, state) =>
+	state === 'unknown outcome' ? unknown : state === 'failed' ? (r.kind === 'push' ? refused : timedOut) : null;
+
+export function itemRow(r, seq) {
+	const state = itemState(r, seq);
+	return { seq: new Num(seq), state, input: inputOf(r, seq), problem: problemOf(r, state) };
+}
+
+export function itemWhole(r, seq) {
+	const row = itemRow(r, seq);
+	const at = Date.parse(r.started_at) + seq * 4;
+	const base = {
+		intent_at: iso(at),
+		outcome_at: iso(at + 112),
+		timings_ms: {
+			queue: new Num(0.1),
+			dns: new Num(0.0),
+			connect: new Num(8.2),
+			tls: new Num(21.4),
+			first_byte: new Num(109.6),
+			total: new Num(112.4),
+		},
+		problem: null,
+	};
+	if (r.kind === 'push') {
+		const vars = { ...row.input, _source: 'import' };
+		const body = `{"email":"person${seq}@example.org","name":"Person ${seq}","balance":${seq * 3}.1000}`;
+		const call = {
+			step: 'push',
+			attempt: new Num(1),
+			state: row.state === 'done' || row.state === 'failed' ? 'answered' : 'unknown outcome',
+			...base,
+			request: {
+				method: 'POST',
+				url: 'https://crm.example.org/contacts',
+				headers: [
+					['content-type', 'application/json'],
+					['authorization', '***'],
+					['idempotency-key', `run-${r.id}-${seq}`],
+				],
+				body,
+			},
+			answer:
+				row.state === 'done'
+					? {
+							status: new Num(201),
+							headers: [
+								['content-type', 'application/json'],
+								['location', `/contacts/${8000 + seq}`],
+							],
+							body: `{"id":${8000 + seq},"created":true,"balance":${seq * 3}.1000,"big":12345678901234567890}`,
+							body_bytes: new Num(74),
+							clipped: false,
+						}
+					: row.state === 'failed'
+						? {
+								status: new Num(409),
+								headers: [['content-type', 'application/problem+json']],
+								body: '{"title":"Conflict","detail":"e-mail already in use"}',
+								body_bytes: new Num(53),
+								clipped: false,
+							}
+						: null,
+			problem: row.state === 'done' ? null : problemOf(r, row.state),
+		};
+		if (row.state === 'unknown outcome') call.outcome_at = null;
+		return {
+			...row,
+			output: row.state === 'done' ? { ...vars, _contact: String(8000 + seq) } : null,
+			steps: [
+				{ name: 'input', item: row.input },
+				{ name: 'variables', item: vars },
+				...(row.state === 'done' ? [{ name: 'push', item: { ...vars, _contact: String(8000 + seq) } }] : []),
+			],
+			calls: row.state === 'running' ? [] : [call],
+		};
+	}
+	const place = findPlace(row.input.data.city) ?? findPlace('paris');
+	const vars = { ...row.input, _lat: new Num(place.lat), _lon: new Num(place.lon) };
+	const data = forecast(place, 7);
+	const list = (values) => `[${values.map((v) => v.text).join(',')}]`;
+	const body = `{"latitude":${place.lat},"longitude":${place.lon}00,"timezone":"${place.zone}","elevation":0.1000,"daily_units":{"temperature_2m_max":"°C","precipitation_sum":"mm"},"daily":{"time":${JSON.stringify(data.time)},"temperature_2m_max":${list(data.max)},"temperature_2m_min":${list(data.min)},"precipitation_sum":${list(data.rain)}}}`;
+	const request = {
+		method: 'GET',
+		url: `https://api.example.org/v1/forecast?latitude=${place.lat}&longitude=${place.lon}&daily=temperature_2m_max,temperature_2m_min,precipitation_sum&forecast_days=7`,
+		headers: [
+			['accept', 'application/json'],
+			['user-agent', 'weir/0.1'],
+		],
+		body: null,
+	};
+	const answered = {
+		step: 'forecast',
+		attempt: new Num(1),
+		state: 'answered',
+		...base,
+		request,
+		answer: {
+			status: new Num(200),
+			headers: [
+				['content-type', 'application/json; charset=utf-8'],
+				['date', 'Thu, 19 Nov 2026 14:02:11 GMT'],
+				['content-encoding', 'gzip'],
+			],
+			body,
+			body_bytes: new Num(body.length),
+			clipped: false,
+		},
+	};
+	const lost = (n) => ({
+		step: 'forecast',
+		attempt: new Num(n),
+		state: 'no answer',
+		...base,
+		request,
+		answer: null,
+		timings_ms: {
+			queue: new Num(0.1),
+			dns: new Num(0.4),
+			connect: new Num(8.2),
+			tls: new Num(20.9),
+			first_byte: null,
+			total: new Num(10000.2),
+		},
+		problem: {
+			type: 'timeout',
+			title: 'No first byte within 10 s',
+			detail: 'step "forecast": the connection was open, but nothing was sent',
+			step: 'forecast',
+			status: null,
+		},
+	});
+	const _forecast = { ...data };
+	const after = { ...vars, _forecast };
+	const isDone = row.state === 'done';
+	return {
+		...row,
+		output: isDone ? { data: row.input.data, _forecast } : null,
+		steps: [
+			{ name: 'input', item: row.input },
+			{ name: 'variables', item: vars },
+			...(isDone
+				? [
+						{ name: 'forecast', item: after },
+						{ name: 'save', item: { ...after, _entry: '10427' } },
+					]
+				: []),
+		],
+		calls: isDone ? [answered] : row.state === 'failed' ? [lost(1), lost(2), lost(3)] : [],
+	};
+}
