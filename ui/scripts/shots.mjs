@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Pictures of the pages for eyes: node scripts/shots.mjs [folder]. Needs a build; talks to the mock. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startSite } from '../dev/serve.mjs';
+import { withBrowser } from '../test/e2e/browser.mjs';
+
+const folder = process.argv[2] ?? 'shots';
+const only = process.argv[3];
+mkdirSync(folder, { recursive: true });
+const site = await startSite();
+
+const fill = async (page) => {
+	await page.goto(`${site.url}/app/weather`);
+	await page.getByRole('textbox').first().fill('Paris');
+	await page.keyboard.press('Enter');
+	await page.locator('.panels canvas').first().waitFor();
+	await page.waitForTimeout(300);
+	const plot = await page.locator('.panels').boundingBox();
+	await page.mouse.move(plot.x + plot.width * 0.8, plot.y + 60);
+	await page.waitForTimeout(250);
+};
+const shots = {
+	form: [{ colorScheme: 'light' }, fill],
+	'form-dark': [{ colorScheme: 'dark' }, fill],
+	'form-fr': [{ locale: 'fr-FR' }, fill],
+	'form-320': [{ locale: 'fr-FR', viewport: { width: 320, height: 900 } }, fill],
+	'form-200': [{ viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 }, fill],
+	'form-table': [
+		{},
+		async (page) => {
+			await fill(page);
+			await page.getByText('Table', { exact: true }).click();
+		},
+	],
+	'form-empty': [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/app/weather`);
+			await page.getByRole('button', { name: 'Get forecast' }).click();
+			await page.waitForTimeout(300);
+		},
+	],
+	'form-502': [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/app/weather`);
+			await page.getByRole('textbox').first().fill('Down');
+			await page.keyboard.press('Enter');
+			await page.getByRole('alert').waitFor();
+		},
+	],
+	'form-all': [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/app/inspection`);
+			await page.getByText('Risk').first().waitFor();
+			await page.waitForTimeout(500);
+			await page.getByRole('button', { name: 'Send the report' }).click();
+			await page.waitForTimeout(300);
+		},
+	],
+	saved: [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/app/weather?view=saved`);
+			await page.waitForTimeout(500);
+		},
+	],
+	runs: [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/runs`);
+			await page.waitForTimeout(500);
+		},
+	],
+	'runs-320': [
+		{ locale: 'fr-FR', viewport: { width: 320, height: 900 } },
+		async (page) => {
+			await page.goto(`${site.url}/runs`);
+			await page.waitForTimeout(500);
+		},
+	],
+	run: [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/runs/4823?state=failed&item=47`);
+			await page.waitForTimeout(700);
+		},
+	],
+	'run-dark': [
+		{ colorScheme: 'dark' },
+		async (page) => {
+			await page.goto(`${site.url}/runs/4825?item=0`);
+			await page.waitForTimeout(700);
+		},
+	],
+	'run-fr-320': [
+		{ locale: 'fr-FR', viewport: { width: 320, height: 900 } },
+		async (page) => {
+			await page.goto(`${site.url}/runs/4822?item=20`);
+			await page.waitForTimeout(700);
+		},
+	],
+	missing: [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/nowhere`);
+			await page.waitForTimeout(300);
+		},
+	],
+};
+for (const [name, [options, act]] of Object.entries(shots)) {
+	if (only && !only.split(',').includes(name)) continue;
+	await withBrowser({ deviceScaleFactor: 1.5, ...options }, async (context) => {
+		const page = context.pages()[0] ?? (await context.newPage());
+		page.on(
+			'console',
+			(m) => ['error', 'warning'].includes(m.type()) && console.log(name, m.type(), m.text().slice(0, 300)),
+		);
+		page.on('pageerror', (e) => console.log(name, 'pageerror', e.message.slice(0, 300)));
+		await act(page).catch((e) => console.log(name, String(e).slice(0, 300)));
+		await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+	});
+}
+site.close();

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One item whole: its way through the steps, and each call with request, answer and times. */
+import type { ReactNode } from 'react';
+import { useItem } from '../../api/queries';
+import type { Call, ItemProblem } from '../../api/types';
+import { JsonView } from '../../components/json';
+import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
+import { State } from '../../components/state';
+import { type MessageId, useLanguage, useT } from '../../i18n';
+import { exactDateTime } from '../../lib/time';
+
+function Fold(props: { title: ReactNode; isOpen?: boolean; children: ReactNode }) {
+	return (
+		<details className="fold" open={props.isOpen}>
+			<summary>{props.title}</summary>
+			<div className="fold-body">{props.children}</div>
+		</details>
+	);
+}
+
+function Headers({ headers }: { headers: [string, string][] }) {
+	const t = useT();
+	if (headers.length === 0) return null;
+	return (
+		<Fold title={t('call.headers', { count: headers.length })}>
+			<dl className="headers mono">
+				{headers.map(([name, value], i) => (
+					// biome-ignore lint/suspicious/noArrayIndexKey: header names may repeat and their order counts
+					<div key={i}>
+						<dt>{name}</dt>
+						<dd>{value}</dd>
+					</div>
+				))}
+			</dl>
+		</Fold>
+	);
+}
+
+function Timings({ call }: { call: Call }) {
+	const t = useT();
+	const { language } = useLanguage();
+	const known = ['queue', 'dns', 'connect', 'tls', 'first_byte', 'total'];
+	const entries = Object.entries(call.timings_ms ?? {}).filter(([, ms]) => ms !== null);
+	return (
+		<dl className="timings num" aria-label={t('call.timings')}>
+			<div>
+				<dt>{t('call.intent')}</dt>
+				<dd>{exactDateTime(call.intent_at, language, true)}</dd>
+			</div>
+			{call.outcome_at && (
+				<div>
+					<dt>{t('call.outcome')}</dt>
+					<dd>{exactDateTime(call.outcome_at, language, true)}</dd>
+				</div>
+			)}
+			{entries.map(([name, ms]) => (
+				<div key={name}>
+					<dt>{known.includes(name) ? t(`call.name.${name}` as MessageId) : name}</dt>
+					<dd>{t('unit.milliseconds', { value: ms.text })}</dd>
+				</div>
+			))}
+		</dl>
+	);
+}
+
+function CallCard({ call, isOpen, told }: { call: Call; isOpen: boolean; told: ItemProblem | null }) {
+	const t = useT();
+	const { request, answer } = call;
+	return (
+		<details className="call" open={isOpen}>
+			<summary>
+				<State state={call.state} />
+				<b>{call.step}</b>
+				<span className="muted">{t('call.attempt', { n: call.attempt.text })}</span>
+				{answer && <span className="mono">{answer.status.text}</span>}
+				{call.timings_ms?.total && (
+					<span className="muted num">{t('unit.milliseconds', { value: call.timings_ms.total.text })}</span>
+				)}
+			</summary>
+			<div className="call-body">
+				{/* The item's own problem is mostly its last call's; once is enough. */}
+				{call.problem && call.problem.detail !== told?.detail && (
+					<Note tone={call.state === 'unknown outcome' ? 'warn' : 'err'} title={call.problem.title}>
+						{call.problem.detail && <p>{call.problem.detail}</p>}
+					</Note>
+				)}
+				<h4>{t('call.request')}</h4>
+				<p className="request-line mono">
+					<b>{request.method}</b> {request.url}
+				</p>
+				<Headers headers={request.headers} />
+				{request.body ? (
+					<JsonView text={request.body} label={`${call.step}, ${t('call.request')}`} />
+				) : (
+					<p className="muted">{t('call.noBody')}</p>
+				)}
+				<h4>
+					{t('call.answer')}
+					{answer && (
+						<>
+							{' '}
+							<span className="mono">{answer.status.text}</span>{' '}
+							<span className="muted num">{t('call.bytes', { size: t.number(Number(answer.body_bytes)) })}</span>
+						</>
+					)}
+				</h4>
+				{answer ? (
+					<>
+						<Headers headers={answer.headers} />
+						{answer.body ? (
+							<JsonView text={answer.body} label={`${call.step}, ${t('call.answer')}`} />
+						) : (
+							<p className="muted">{t('call.noBody')}</p>
+						)}
+						{answer.clipped && (
+							<p className="muted">{t('call.clipped', { bytes: t.number(Number(answer.body_bytes)) })}</p>
+						)}
+					</>
+				) : (
+					<p className="muted">{t(call.outcome_at || call.problem ? 'call.noAnswer' : 'call.waiting')}</p>
+				)}
+				<h4>{t('call.timings')}</h4>
+				<Timings call={call} />
+			</div>
+		</details>
+	);
+}
+
+export function ItemDetail(props: { runId: string; seq: string; isLive: boolean; close: ReactNode }) {
+	const t = useT();
+	const item = useItem(props.runId, props.seq, props.isLive);
+	const title = t('item.title', { seq: props.seq });
+	return (
+		<article className="card section item" aria-labelledby="item-title">
+			<div className="items-head">
+				<h2 id="item-title">
+					{title}
+					{item.data && <State state={item.data.state} />}
+				</h2>
+				{props.close}
+			</div>
+			{item.isPending && <Loading />}
+			{item.error && <ProblemNote error={item.error} retry={() => void item.refetch()} />}
+			{item.data && (
+				<Guard key={props.seq}>
+					{item.data.problem && (
+						<Note tone={item.data.state === 'unknown outcome' ? 'warn' : 'err'} title={item.data.problem.title}>
+							{item.data.problem.detail && <p>{item.data.problem.detail}</p>}
+						</Note>
+					)}
+					<h3>{t('item.calls')}</h3>
+					{item.data.calls.length === 0 && <p className="muted">{t('item.noCalls')}</p>}
+					{item.data.calls.map((call, i) => (
+						<CallCard
+							key={`${call.step} ${call.attempt.text} ${call.intent_at}`}
+							call={call}
+							isOpen={i === item.data.calls.length - 1}
+							told={item.data.problem}
+						/>
+					))}
+					<h3>{t('item.data')}</h3>
+					<Fold title={t('item.input')} isOpen>
+						<JsonView text={item.data.input.text} label={t('item.input')} />
+					</Fold>
+					{item.data.steps.map((s) => (
+						<Fold key={s.name} title={t('item.afterStep', { step: s.name })}>
+							<JsonView text={s.item.text} label={t('item.afterStep', { step: s.name })} />
+						</Fold>
+					))}
+					<Fold title={t('item.output')} isOpen>
+						{item.data.output === null || item.data.output.text === 'null' ? (
+							<p className="muted">{t('item.noOutput')}</p>
+						) : (
+							<JsonView text={item.data.output.text} label={t('item.output')} />
+						)}
+					</Fold>
+				</Guard>
+			)}
+		</article>
+	);
+}
