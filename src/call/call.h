@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The heart: one API call of one item. A spec is the read-only recipe (system, operation, authentication, limits); from it and mapped
- * values comes a request; the request is sent by a caller; what comes back is judged and reduced to a result. Knows nothing of flows.
+ * The heart: one API call of one item. A spec is the read-only recipe (system, operation, authentication, limits); from
+ * it and mapped values comes a request; the request is sent by a caller; what comes back is judged and reduced to a
+ * result. Knows nothing of flows.
  */
 #pragma once
 #include "base/value.h"
@@ -12,27 +13,29 @@ enum call_method {
 #define X(name) CALL_##name,
 	CALL_METHODS(X)
 #undef X
-	CALL_METHOD_COUNT
+	    CALL_METHOD_COUNT
 };
 const char *call_method_name(enum call_method m);
 bool call_method_parse(struct str s, enum call_method *ret); /* any case */
-bool call_method_is_idempotent(enum call_method m); /* RFC 9110 9.2.2 */
+bool call_method_is_idempotent(enum call_method m);	     /* RFC 9110 9.2.2 */
 
 /* Secrets by name: environment WEIR_SECRET_<NAME>, then a 0600 file of NAME=value lines. Values are never logged. */
 struct secrets;
-struct secrets *secrets_new(const char *file /* NULL = none */, struct err *e); /* -ERR_DENIED when the file is open to others: says chmod 600 */
-void secrets_free(struct secrets *s); /* zeroes */
+struct secrets *secrets_new(const char *file /* NULL = none */,
+			    struct err *e); /* -ERR_DENIED when the file is open to others: says chmod 600 */
+void secrets_free(struct secrets *s);	    /* zeroes */
 bool secrets_get(struct secrets *s, struct str name, struct str *ret_value); /* borrowed */
 /*
- * Mask: append `text` to `b` with every known secret value (of 4 bytes or more, those handed out by secrets_get) replaced by ***, also in its
- * base64, percent-encoded and JSON-escaped forms. The buffer's failure is the result.
+ * Mask: append `text` to `b` with every known secret value (of 4 bytes or more, those handed out by secrets_get)
+ * replaced by ***, also in its base64, percent-encoded and JSON-escaped forms. The buffer's failure is the result.
  */
 int secrets_mask(const struct secrets *s, struct buf *b, struct str text);
 
 /* Where something is wrong in a system, told to the file's checker. */
 typedef void call_complain(void *arg, const struct value *at, const char *field, const char *sentence);
 
-/* Check a whole system value (base_url per env, auth, connectors with operations and parameters, limits). Returns complaints. */
+/* Check a whole system value (base_url per env, auth, connectors with operations and parameters, limits). Returns
+ * complaints. */
 unsigned call_system_check(const struct value *system, struct str env, call_complain *complain, void *arg);
 int call_system_schema(struct arena *a, struct value *ret); /* JSON Schema of a system */
 
@@ -49,17 +52,20 @@ struct call_limits {
 struct call_spec;
 
 /*
- * Recipe for one operation. `system` is borrowed and must outlive the spec; `query_path` need not be listed among the connector's
- * operations (then parameters are by name: path slots first, else query for GET/HEAD/DELETE, else the JSON body). Complains and
- * returns NULL for: unknown connector, unknown method, path without leading "/", base URL missing for the environment.
+ * Recipe for one operation. `system` is borrowed and must outlive the spec; `query_path` need not be listed among the
+ * connector's operations (then parameters are by name: path slots first, else query for GET/HEAD/DELETE, else the JSON
+ * body). Complains and returns NULL for: unknown connector, unknown method, path without leading "/", base URL missing
+ * for the environment.
  */
-struct call_spec *call_spec_new(struct arena *a, const struct value *system, struct str system_name, struct str connector, struct str query_path,
-				enum call_method method, struct str env, call_complain *complain, void *arg);
+struct call_spec *call_spec_new(struct arena *a, const struct value *system, struct str system_name,
+				struct str connector, struct str query_path, enum call_method method, struct str env,
+				call_complain *complain, void *arg);
 enum call_method call_spec_method(const struct call_spec *s);
 const struct call_limits *call_spec_limits(const struct call_spec *s);
-/* Check the names of a parameters mapping (an object, values may be expressions) against the operation: unknown name with the nearest known one,
- * required parameter without a row, path slot without value. */
-unsigned call_spec_check_mapping(const struct call_spec *s, const struct value *mapping, call_complain *complain, void *arg);
+/* Check the names of a parameters mapping (an object, values may be expressions) against the operation: unknown name
+ * with the nearest known one, required parameter without a row, path slot without value. */
+unsigned call_spec_check_mapping(const struct call_spec *s, const struct value *mapping, call_complain *complain,
+				 void *arg);
 bool call_spec_is_repeatable(const struct call_spec *s); /* idempotent method, idempotency key, or marked so */
 bool call_spec_wants_key(const struct call_spec *s);	 /* the operation sends an idempotency key */
 /* "at least once: GET may be repeated", "at most once: POST without key" ... in `a` */
@@ -71,48 +77,55 @@ bool call_spec_next_secret(const struct call_spec *s, size_t *pos, struct str *r
 /* A request ready to go, all in the item's arena. */
 struct call_request {
 	enum call_method method;
-	struct str url;	   /* real: may hold an API key */
+	struct str url; /* real: may hold an API key */
 	struct headers headers;
 	struct str body;   /* ptr NULL = none */
 	struct str masked; /* JSON: { method, url, headers, body } with secrets as ***, for the ledger and people */
 };
 
 /*
- * Build from mapped values: `parameters` is an object (names as in the mapping; "body" or "=body" members as documented in call/README.md),
- * `key` the idempotency key (empty when not wanted). Errors name the parameter: required one missing, value of a wrong kind, empty or dot path
- * segment, control bytes in a header (-ERR_INVALID); a secret that is not set (-ERR_MISSING).
+ * Build from mapped values: `parameters` is an object (names as in the mapping; "body" or "=body" members as documented
+ * in call/README.md), `key` the idempotency key (empty when not wanted). Errors name the parameter: required one
+ * missing, value of a wrong kind, empty or dot path segment, control bytes in a header (-ERR_INVALID); a secret that is
+ * not set (-ERR_MISSING).
  */
-int call_request_build(const struct call_spec *s, struct secrets *secrets, const struct value *parameters, struct str key, struct arena *a,
-		       struct call_request *ret, struct err *e);
+int call_request_build(const struct call_spec *s, struct secrets *secrets, const struct value *parameters,
+		       struct str key, struct arena *a, struct call_request *ret, struct err *e);
 
 /* What came back, as kept in the ledger and as read from it again: the same judgement from both. */
 struct call_answer {
-	enum http_error error;	/* HTTP_ERROR_NONE: complete */
+	enum http_error error; /* HTTP_ERROR_NONE: complete */
 	enum http_certainty certainty;
-	struct str detail;	/* sentence when error */
+	struct str detail; /* sentence when error */
 	int status;
-	struct value headers;	/* array of [name, value], names in lower case, secrets masked */
-	struct str body;	/* decoded bytes */
-	struct value timings;	/* object, milliseconds */
+	struct value headers; /* array of [name, value], names in lower case, secrets masked */
+	struct str body;      /* decoded bytes */
+	struct value timings; /* object, milliseconds */
 };
-/* From the wire: copies into `a` (the body is taken over into `ret_body`, malloc'd, freed by the caller with free()). */
-int call_answer_from_response(const struct http_response *r, struct secrets *secrets, struct arena *a, struct call_answer *ret, char **ret_body);
+/* From the wire: copies into `a` (the body is taken over into `ret_body`, malloc'd, freed by the caller with free()).
+ */
+int call_answer_from_response(const struct http_response *r, struct secrets *secrets, struct arena *a,
+			      struct call_answer *ret, char **ret_body);
 /* The ledger's head and back. */
 int call_answer_write(const struct call_answer *x, struct buf *head);
-int call_answer_read(struct str head, int status, struct str body, struct arena *a, struct call_answer *ret, struct err *e);
+int call_answer_read(struct str head, int status, struct str body, struct arena *a, struct call_answer *ret,
+		     struct err *e);
 
 enum call_verdict { CALL_OK, CALL_FAILED, CALL_UNKNOWN };
 
 /* The result store field's content: setting `result` of the step. */
 struct call_result_rule;
-struct call_result_rule *call_result_rule_new(struct arena *a, struct str text /* auto | id | body | response | $.path */, struct err *e);
+struct call_result_rule *
+call_result_rule_new(struct arena *a, struct str text /* auto | id | body | response | $.path */, struct err *e);
 
 /*
- * Judge an answer: OK with the result value, or a problem { type, title, detail, status }. 2xx is success; an error that may have acted on an
- * operation that is not repeatable is CALL_UNKNOWN; everything else fails. JSON bodies are parsed once, into `a`.
+ * Judge an answer: OK with the result value, or a problem { type, title, detail, status }. 2xx is success; an error
+ * that may have acted on an operation that is not repeatable is CALL_UNKNOWN; everything else fails. JSON bodies are
+ * parsed once, into `a`.
  */
-enum call_verdict call_judge(const struct call_spec *s, const struct call_result_rule *rule, const struct call_answer *x, struct arena *a,
-			     struct value *ret_result, struct value *ret_problem);
+enum call_verdict call_judge(const struct call_spec *s, const struct call_result_rule *rule,
+			     const struct call_answer *x, struct arena *a, struct value *ret_result,
+			     struct value *ret_problem);
 
 /* Build a problem value. */
 struct value call_problem(struct arena *a, const char *type, const char *title, struct str detail, int status);

@@ -2,6 +2,7 @@
 /* What the files of the call layer share with each other and nobody else. */
 #pragma once
 #include "base/json.h"
+#include "base/opt.h"
 #include "call/call.h"
 
 /* ---- complaints: counted, formatted, handed on ---- */
@@ -17,7 +18,6 @@ void tell(struct told *t, const struct value *at, const char *field, const char 
 /* The same for a name that is not NUL-terminated. */
 void tell_named(struct told *t, const struct value *at, struct str field, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* opt_load() through `t`, letting OpenAPI extensions ("x-...") pass. */
-struct opt;
 void told_load(const struct opt *rows, const struct value *object, void *out, struct told *t);
 
 /* ---- a text of the system: written out, or the name of a secret ---- */
@@ -38,7 +38,7 @@ enum auth_kind { AUTH_NONE, AUTH_BASIC, AUTH_BEARER, AUTH_API_KEY };
 
 struct call_auth {
 	enum auth_kind kind;
-	struct call_text username; /* basic */
+	struct call_text username;   /* basic */
 	struct call_text credential; /* password, token or key */
 	enum call_place place;	     /* api_key: header, query or cookie */
 	struct str name;	     /* api_key */
@@ -69,7 +69,8 @@ bool text_load(const struct value *v, const struct value *parent, const char *wh
 bool header_is_ours(struct str name);
 
 /* Rows shared by the check and the schema. */
-extern const struct opt system_rows[], limit_rows[], tls_rows[], connector_rows[], operation_rows[], request_body_rows[], parameter_rows[];
+extern const struct opt system_rows[], limit_rows[], tls_rows[], connector_rows[], operation_rows[],
+    request_body_rows[], parameter_rows[];
 
 /* ---- what an operation says ---- */
 
@@ -126,7 +127,7 @@ struct call_spec {
 	size_t n_secrets;
 	struct headers fixed;	/* headers that need no secret, ready to be copied */
 	struct str fixed_shown; /* the same as JSON pairs, comma separated */
-	bool accept_is_default; /* fixed.items[FIXED_ACCEPT] is ours, a mapped one replaces it */
+	bool accept_is_default; /* fixed.items[0] is our own Accept, not in fixed_shown; a mapped one replaces it */
 };
 
 /* ---- secrets ---- */
@@ -157,13 +158,26 @@ void base64_append(struct buf *b, struct str bytes, bool url_alphabet);
 
 /* ---- request parts ---- */
 
+/* Where a row of the mapping goes. */
+struct target {
+	enum call_place place;
+	struct str name;	   /* without the place's prefix */
+	const struct param *param; /* NULL = not among the operation's */
+	bool has_prefix;	   /* "query.page" */
+	bool is_whole_body;	   /* "body" */
+};
+/* -ERR_INVALID for a name that can go nowhere; the sentence names it. */
+int target_find(const struct call_spec *s, struct str name, struct target *ret, struct err *e);
+
 /* Scalars as text: strings as they are, numbers by their text, true/false. False for containers and null. */
 bool scalar_text(const struct value *v, struct str *ret);
 int param_write_path(struct buf *b, const struct param *p, const struct value *v, struct err *e);
-/* `*is_first` says whether "?" or "&" comes next, and is updated. */
-int param_write_query(struct buf *b, const struct param *p, const struct value *v, bool *is_first, struct err *e);
+/* Each pair is followed by "&", which the caller takes off the end. */
+int param_write_query(struct buf *b, const struct param *p, const struct value *v, struct err *e);
 int param_write_header(struct buf *b, const struct param *p, const struct value *v, struct err *e);
+/* Each pair is followed by "; ". */
 int param_write_cookie(struct buf *b, const struct param *p, const struct value *v, struct err *e);
+/* The body as application/x-www-form-urlencoded. */
 int form_write(struct buf *b, const struct value *body, struct err *e);
 /* null and absent count as no value. */
 static inline bool value_is_nothing(const struct value *v)
@@ -178,7 +192,7 @@ static inline bool value_is_nothing(const struct value *v)
 
 /* What a body turned out to be. */
 struct content {
-	struct value value; /* JSON, text, array of lines, or the object of a binary body */
+	struct value value;  /* JSON, text, array of lines, or the object of a binary body */
 	const char *trouble; /* problem type, NULL = fine */
 	const char *title;
 	struct str detail; /* sentence without the place, when trouble */
@@ -196,4 +210,3 @@ enum rule_kind { RULE_AUTO, RULE_ID, RULE_BODY, RULE_RESPONSE, RULE_PATH };
 enum rule_kind rule_kind_of(const struct call_result_rule *rule);
 /* What a "$..." path leads to, or NULL. */
 const struct value *rule_follow(const struct call_result_rule *rule, const struct value *v);
-

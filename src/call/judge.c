@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decides what an answer means: a result, a failure with a reason, or "nobody knows". Pure: the same answer, the same
+ * judgement. */
+#include "call/call_int.h"
+#include "http/url.h"
+
+#define UPSTREAM_JSON_MAX (1u << 20) /* error bodies that are looked into */
+#define ID_MAX_BYTES 4096	     /* of a last segment of Location */
+
+const char *status_phrase(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} phrases[] = {
+		{ 300, "Multiple Choices" },
+		{ 301, "Moved Permanently" },
+		{ 302, "Found" },
+		{ 303, "See Other" },
+		{ 304, "Not Modified" },
+		{ 307, "Temporary Redirect" },
+		{ 308, "Permanent Redirect" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 402, "Payment Required" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 406, "Not Acceptable" },
+		{ 407, "Proxy Authentication Required" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
+		{ 411, "Length Required" },
+		{ 412, "Precondition Failed" },
+		{ 413, "Content Too Large" },
+		{ 414, "URI Too Long" },
+		{ 415, "Unsupported Media Type" },
+		{ 421, "Misdirected Request" },
+		{ 422, "Unprocessable Content" },
+		{ 423, "Locked" },
+		{ 424, "Failed Dependency" },
+		{ 425, "Too Early" },
+		{ 426, "Upgrade Required" },
+		{ 428, "Precondition Required" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 451, "Unavailable For Legal Reasons" },
+		{ 500, "Internal Server Error" },
+		{ 501, "Not Implemented" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
+		{ 505, "HTTP Version Not Supported" },
+		{ 507, "Insufficient Storage" },
+		{ 511, "Network Authentication Required" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	return "";
+}
+
+/* ---- problems ---- */
+
+struct value call_problem(struct arena *a, const char *type, const char *title, struct str detail, int status)
+{
+	struct value problem = value_object();
+	char *number = status > 0 ? arena_printf(a, "%d", status) : NULL;
+	struct value shown = number ? value_number_text(str_c(number)) : value_null();
+	if (value_add(a, &problem, STR("type"), value_string(str_c(type))) < 0 ||
+	    value_add(a, &problem, STR("title"), value_string(str_c(title))) < 0 ||
+	    value_add(a, &problem, STR("detail"), value_string(detail)) < 0 ||
+	    value_add(a, &problem, STR("status"), shown) < 0)
+		return value_null();
+	return problem;
+}
+
+/* "GET open-meteo /v1/forecast" */
+static struct str place_of(const struct call_spec *s, struct arena *a)
+{
+	return str_c(arena_printf(a, "%s %.*s %.*s", call_method_name(s->op.method), STR_ARG(s->system_name),
+				  STR_ARG(s->path_text)));
+}
+
+static const char *error_title(enum http_error error)
+{
+	static const char *const titles[] = {
+		[HTTP_ERROR_CONNECT_REFUSED] = "The connection was refused",
+		[HTTP_ERROR_CONNECT_TIMEOUT] = "Connecting took too long",
+		[HTTP_ERROR_CONNECT_FAILED] = "The connection failed",
+		[HTTP_ERROR_DNS_NOT_FOUND] = "The host name does not exist",
+		[HTTP_ERROR_DNS_TEMPORARY] = "The host name could not be looked up",
+		[HTTP_ERROR_TLS_CERT] = "The server's certificate is not trusted",
+		[HTTP_ERROR_TLS_PROTOCOL] = "No secure connection could be made",
+		[HTTP_ERROR_CONNECTION_LOST] = "The connection was lost",
+		[HTTP_ERROR_SEND_FAILED] = "The request could not be sent whole",
+		[HTTP_ERROR_BAD_RESPONSE] = "The answer breaks the rules of HTTP",
+		[HTTP_ERROR_BAD_FRAMING] = "The answer's length cannot be trusted",
+		[HTTP_ERROR_TRUNCATED] = "The answer was cut short",
+		[HTTP_ERROR_BAD_ENCODING] = "The answer's compression is broken",
+		[HTTP_ERROR_HEADERS_TOO_LARGE] = "The answer's headers are too large",
+		[HTTP_ERROR_TOO_LARGE] = "The answer is too large",
+		[HTTP_ERROR_FIRST_BYTE_TIMEOUT] = "No answer came in time",
+		[HTTP_ERROR_TOTAL_TIMEOUT] = "The call took too long",
+		[HTTP_ERROR_TOO_SLOW] = "The answer came too slowly",
+		[HTTP_ERROR_BLOCKED_ADDRESS] = "This address may not be called",
+		[HTTP_ERROR_INVALID_REQUEST] = "The request is not valid",
+		[HTTP_ERROR_CANCELLED] = "The call was cancelled",
+	};
+	const char *title = (unsigned)error < ARRAY_LEN(titles) ? titles[error] : NULL;
+	return title ? title : "The call failed";
+}
+
+static enum call_verdict judge_error(const struct call_spec *s, const struct call_answer *x, struct arena *a,
+				     struct value *ret_problem)
+{
+	const char *name = http_error_name(x->error);
+	struct str place = place_of(s, a),
+		   cause = quote_safely(a, x->detail.len ? x->detail : str_c(error_title(x->error)), ERR_MSG_MAX);
+	if (x->certainty == HTTP_AMBIGUOUS && !call_spec_is_repeatable(s)) {
+		char *detail = arena_printf(a,
+					    "%.*s: the request was sent but no whole answer came (%s: %.*s); whether "
+					    "the system acted is not known",
+					    STR_ARG(place), name, STR_ARG(cause));
+		*ret_problem = call_problem(a, "unknown_outcome", "The outcome is not known", str_c(detail), x->status);
+		return CALL_UNKNOWN;
+	}
+	char *detail = arena_printf(a, "%.*s: %.*s", STR_ARG(place), STR_ARG(cause));
+	*ret_problem = call_problem(a, name, error_title(x->error), str_c(detail), x->status);
+	return CALL_FAILED;
+}
+
+/* ---- the upstream's own words ---- */
+
+static struct str text_of(const struct value *v)
+{
+	return value_is(v, VALUE_STRING) && v->len ? value_text(v) : STR_NULL;
+}
+
+/* Problem details (RFC 9457) first, then what other APIs call it: error may be a text or an object with a message,
+ * errors a list. */
+static struct str message_in(const struct value *v, unsigned depth)
+{
+	static const char *const names[] = { "detail",	      "title",	     "message", "error_description",
+					     "error_message", "error",	     "errors",	"reason",
+					     "msg",	      "description", "fault",	"faultstring" };
+	struct str found = text_of(v);
+	if (found.ptr || depth > 3)
+		return found;
+	if (value_is(v, VALUE_ARRAY))
+		return v->len ? message_in(value_at(v, 0), depth + 1) : STR_NULL;
+	for (size_t i = 0; i < ARRAY_LEN(names) && !found.ptr; i++) {
+		const struct value *member = value_get_c(v, names[i]);
+		found = text_of(member);
+		if (!found.ptr && (value_is(member, VALUE_OBJECT) || value_is(member, VALUE_ARRAY)))
+			found = message_in(member, depth + 1);
+	}
+	return found;
+}
+
+static struct str upstream_message(const struct call_answer *x, struct arena *a)
+{
+	struct value v;
+	struct str body = x->body, type = header_media_type(answer_header(x, "content-type"));
+	while (body.len && strchr(" \t\r\n", body.ptr[0]) && body.ptr[0])
+		body = str_from(body.ptr + 1, body.len - 1);
+	if (body.len == 0)
+		return STR_NULL;
+	if (body.ptr[0] == '{' || body.ptr[0] == '[') {
+		bool is_read = body.len <= UPSTREAM_JSON_MAX && json_parse(a, body, NULL, &v, NULL, NULL) == 0;
+		return is_read ? quote_safely(a, message_in(&v, 0), CALL_QUOTE_MAX) : STR_NULL;
+	}
+	if (body.ptr[0] == '<')
+		return quote_safely(a, html_title(body), CALL_QUOTE_MAX);
+	bool is_text = type.len == 0 || str_starts(type, STR("text/"));
+	return is_text ? quote_safely(a, body, CALL_QUOTE_MAX) : STR_NULL;
+}
+
+static enum call_verdict judge_status(const struct call_spec *s, const struct call_answer *x, struct arena *a,
+				      struct value *ret_problem)
+{
+	struct str place = place_of(s, a), message = upstream_message(x, a), location = answer_header(x, "location");
+	const char *phrase = status_phrase(x->status), *gap = *phrase ? " " : "";
+	char *title = arena_printf(a, "The system answered %d%s%s", x->status, gap, phrase);
+	char *detail;
+	if (x->status >= 300 && x->status < 400 && location.len)
+		detail = arena_printf(a, "%.*s: answered %d%s%s, pointing to \"%.*s\"; redirects are not followed",
+				      STR_ARG(place), x->status, gap, phrase,
+				      STR_ARG(quote_safely(a, location, CALL_QUOTE_MAX)));
+	else if (message.len)
+		detail = arena_printf(a, "%.*s: answered %d%s%s: %.*s", STR_ARG(place), x->status, gap, phrase,
+				      STR_ARG(message));
+	else
+		detail = arena_printf(a, "%.*s: answered %d%s%s", STR_ARG(place), x->status, gap, phrase);
+	*ret_problem = call_problem(a, "http_status", title ? title : "The system answered with an error",
+				    str_c(detail), x->status);
+	return CALL_FAILED;
+}
+
+/* ---- results ---- */
+
+/* Last segment of Location, decoded: "/v1/users/42?x=1" -> "42". Null when there is none. */
+static int id_from_location(const struct call_answer *x, struct arena *a, struct value *ret)
+{
+	struct str rest = answer_header(x, "location"), path = str_split(&rest, '#'), last = STR_NULL;
+	auto_buf struct buf b = { .max = ID_MAX_BYTES };
+	rest = path;
+	path = str_split(&rest, '?');
+	ptrdiff_t host = str_find(path, STR("://"));
+	if (host >= 0) { /* without a path behind the host there is no id */
+		path = str_from(path.ptr + host + 3, path.len - (size_t)host - 3);
+		if (str_find_char(path, '/') < 0)
+			path = STR_NULL;
+		else
+			(void)str_split(&path, '/');
+	}
+	while (path.ptr) {
+		struct str segment = str_split(&path, '/');
+		last = segment.len ? segment : last;
+	}
+	*ret = value_null();
+	if (last.len == 0)
+		return 0;
+	if (!url_decode(&b, last, false) || !buf_ok(&b) || !str_is_utf8(buf_str(&b), NULL)) {
+		buf_clear(&b);
+		(void)buf_append_str(&b, last);
+	}
+	if (!buf_ok(&b))
+		return b.failed == ERR_LIMIT ? 0 : -ERR_NO_MEMORY;
+	*ret = value_string_copy(a, buf_str(&b));
+	return ret->kind == VALUE_ABSENT ? -ERR_NO_MEMORY : 0;
+}
+
+/* The id: by the operation's path, else $.id, else Location. A body that cannot be read only matters when Location is
+ * silent. */
+static int find_id(const struct call_spec *s, const struct call_answer *x, struct content *content, struct arena *a)
+{
+	const struct value *id = s->op.id ? rule_follow(s->op.id, &content->value) : NULL;
+	struct value last;
+	if (value_is_nothing(id))
+		id = value_get_c(&content->value, "id");
+	if (!value_is_nothing(id)) {
+		content->value = *id;
+		return 0;
+	}
+	int r = id_from_location(x, a, &last);
+	if (r < 0)
+		return r;
+	if (last.kind != VALUE_NULL)
+		content->trouble = NULL;
+	content->value = last;
+	return 0;
+}
+
+/* { status, headers: { name: value, ... }, body }; fields that repeat are joined as RFC 9110 5.3 joins them. */
+static int whole_response(const struct call_answer *x, struct value body, struct arena *a, struct value *ret)
+{
+	struct value headers = value_object();
+	char *status = arena_printf(a, "%d", x->status);
+	for (uint32_t i = 0; i < x->headers.len; i++) {
+		const struct value *name = value_at(&x->headers.items[i], 0), *text = value_at(&x->headers.items[i], 1);
+		struct value *old = value_get(&headers, value_text(name)), copy;
+		char *joined =
+		    old ? arena_printf(a, "%.*s, %.*s", STR_ARG(value_text(old)), STR_ARG(value_text(text))) : NULL;
+		struct str key = arena_str(a, value_text(name));
+		copy = old ? value_string(str_c(joined)) : value_string_copy(a, value_text(text));
+		if (!key.ptr || (old && !joined) || copy.kind == VALUE_ABSENT || value_set(a, &headers, key, copy) < 0)
+			return -ERR_NO_MEMORY;
+	}
+	*ret = value_object();
+	if (!status || value_add(a, ret, STR("status"), value_number_text(str_c(status))) < 0 ||
+	    value_add(a, ret, STR("headers"), headers) < 0 || value_add(a, ret, STR("body"), body) < 0)
+		return -ERR_NO_MEMORY;
+	return 0;
+}
+
+static enum rule_kind rule_for(const struct call_result_rule *rule, enum call_method method)
+{
+	enum rule_kind kind = rule ? rule_kind_of(rule) : RULE_AUTO;
+	if (kind != RULE_AUTO)
+		return kind;
+	return method == CALL_GET || method == CALL_HEAD || method == CALL_OPTIONS ? RULE_BODY : RULE_ID;
+}
+
+/* content->value becomes the result. Who asks for the whole response gets a web page as the text it is. */
+static int reduce(const struct call_spec *s, const struct call_result_rule *rule, const struct call_answer *x,
+		  struct content *content, struct arena *a)
+{
+	enum rule_kind kind = rule_for(rule, s->op.method);
+	bool no_body = s->op.method == CALL_HEAD || x->status == 204 || x->status == 205;
+	int r = no_body ? 0 : content_read(x, s->op.answer, a, content);
+	if (r < 0)
+		return r;
+	if (kind == RULE_RESPONSE && content->trouble && strcmp(content->trouble, "unexpected_content_type") == 0)
+		r = content_read(x, ANSWER_TEXT, a, content);
+	if (r == 0 && kind == RULE_ID)
+		return find_id(s, x, content, a);
+	if (r < 0 || content->trouble)
+		return r;
+	if (kind == RULE_RESPONSE)
+		return whole_response(x, content->value, a, &content->value);
+	if (kind == RULE_PATH) {
+		const struct value *found = rule_follow(rule, &content->value);
+		content->value = found ? *found : value_null();
+	}
+	return 0;
+}
+
+enum call_verdict call_judge(const struct call_spec *s, const struct call_result_rule *rule,
+			     const struct call_answer *x, struct arena *a, struct value *ret_result,
+			     struct value *ret_problem)
+{
+	struct content content = { .value = value_null() };
+	*ret_result = *ret_problem = value_null();
+	if (x->error != HTTP_ERROR_NONE)
+		return judge_error(s, x, a, ret_problem);
+	if (x->status < 200 || x->status > 299)
+		return judge_status(s, x, a, ret_problem);
+	if (reduce(s, rule, x, &content, a) < 0) {
+		*ret_problem = call_problem(a, "out_of_memory", "The answer does not fit into memory",
+					    STR("the memory of one item is used up"), x->status);
+		return CALL_FAILED;
+	}
+	if (content.trouble) {
+		char *detail = arena_printf(a, "%.*s: %.*s", STR_ARG(place_of(s, a)), STR_ARG(content.detail));
+		*ret_problem = call_problem(a, content.trouble, content.title, str_c(detail), x->status);
+		return CALL_FAILED;
+	}
+	*ret_result = content.value;
+	return CALL_OK;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds a secret in its disguises: raw, base64 at each alignment, percent-encoded, hexadecimal, JSON-escaped. */
+#include "base/alloc.h"
+#include "base/utf8.h"
+#include "call/call_int.h"
+#include "http/url.h"
+#include <stdlib.h>
+
+#define FORM_MAX_BYTES (256u << 10) /* longest disguise kept */
+#define FORMS_MAX 4096		    /* of all secrets together */
+#define GRAM 4			    /* bytes that the filter looks at; no form is shorter */
+#define FILTER_BITS 16
+
+struct form {
+	char *ptr;
+	size_t len;
+	bool eats_before, eats_after; /* a base64 neighbour holds some of the secret's bits */
+};
+
+struct mask {
+	struct form *forms;
+	size_t n, cap;
+	/* Which hashes of four bytes begin a form: most positions of a text are dismissed by one bit. */
+	uint64_t filter[(1u << FILTER_BITS) / 64];
+};
+
+_Static_assert(SECRET_MASK_MIN >= GRAM, "the filter reads four bytes");
+
+static inline uint32_t gram_hash(const char *p)
+{
+	uint32_t four;
+	memcpy(&four, p, sizeof(four));
+	return (four * 2654435761u) >> (32 - FILTER_BITS);
+}
+
+struct mask *mask_new(void)
+{
+	return alloc_calloc(1, sizeof(struct mask));
+}
+
+void mask_free(struct mask *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n; i++) {
+		explicit_bzero(m->forms[i].ptr, m->forms[i].len);
+		free(m->forms[i].ptr);
+	}
+	free(m->forms);
+	free(m);
+}
+
+bool mask_is_empty(const struct mask *m)
+{
+	return m->n == 0;
+}
+
+static bool has_form(const struct mask *m, struct str text)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (str_eq(str_from(m->forms[i].ptr, m->forms[i].len), text))
+			return true;
+	return false;
+}
+
+static int add_form(struct mask *m, struct str text, bool before, bool after)
+{
+	if (text.len < SECRET_MASK_MIN || text.len > FORM_MAX_BYTES || has_form(m, text))
+		return 0;
+	if (m->n >= FORMS_MAX)
+		return -ERR_LIMIT;
+	if (m->n == m->cap) {
+		size_t cap = m->cap ? m->cap * 2 : 16;
+		struct form *grown = alloc_realloc(m->forms, cap * sizeof(*grown));
+		if (!grown)
+			return -ERR_NO_MEMORY;
+		m->forms = grown;
+		m->cap = cap;
+	}
+	char *copy = str_dup_c(text);
+	if (!copy)
+		return -ERR_NO_MEMORY;
+	m->forms[m->n++] = (struct form){ copy, text.len, before, after };
+	uint32_t h = gram_hash(copy);
+	m->filter[h / 64] |= UINT64_C(1) << (h % 64);
+	return 0;
+}
+
+int mask_add_exact(struct mask *m, struct str form)
+{
+	return add_form(m, form, false, false);
+}
+
+/* ---- disguises ---- */
+
+void base64_append(struct buf *b, struct str bytes, bool url_alphabet)
+{
+	static const char alphabet[2][65] = { "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+					      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" };
+	const char *digits = alphabet[url_alphabet];
+	const unsigned char *p = (const unsigned char *)bytes.ptr;
+	for (size_t i = 0; i < bytes.len; i += 3) {
+		size_t left = bytes.len - i;
+		unsigned three =
+		    (unsigned)p[i] << 16 | (left > 1 ? (unsigned)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0u);
+		char four[4] = { digits[three >> 18], digits[three >> 12 & 63],
+				 left > 1 ? digits[three >> 6 & 63] : '=', left > 2 ? digits[three & 63] : '=' };
+		(void)buf_append(b, four, sizeof(four));
+	}
+}
+
+/* What base64 makes of the value wherever it stands in a longer text: only digits that depend on nothing else. */
+static int add_base64(struct mask *m, struct str value, bool url_alphabet)
+{
+	int r = 0;
+	for (size_t shift = 0; shift < 3 && r == 0; shift++) {
+		auto_buf struct buf padded, digits;
+		buf_init(&padded, FORM_MAX_BYTES);
+		buf_init(&digits, 2 * FORM_MAX_BYTES);
+		(void)buf_append(&padded, "\0\0", shift);
+		(void)buf_append_str(&padded, value);
+		if (!buf_ok(&padded))
+			return padded.failed == ERR_LIMIT ? 0 : -ERR_NO_MEMORY;
+		base64_append(&digits, buf_str(&padded), url_alphabet);
+		size_t skip = shift ? shift + 1 : 0, rest = padded.len % 3;
+		size_t whole = padded.len / 3 * 4 + rest;
+		if (!buf_ok(&digits))
+			r = -ERR_NO_MEMORY;
+		else if (whole > skip)
+			r = add_form(m, str_from(digits.ptr + skip, whole - skip), shift > 0, rest > 0);
+		explicit_bzero(padded.ptr, padded.len);
+	}
+	return r;
+}
+
+static int add_buf(struct mask *m, struct buf *b, size_t cut)
+{
+	if (!buf_ok(b))
+		return b->failed == ERR_LIMIT ? 0 : -ERR_NO_MEMORY;
+	return add_form(m, str_from(b->ptr + cut, b->len - 2 * cut), false, false);
+}
+
+static int add_percent(struct mask *m, struct str value)
+{
+	static const enum url_set sets[] = { URL_SET_QUERY, URL_SET_FORM, URL_SET_COOKIE, URL_SET_QUERY_RESERVED };
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		auto_buf struct buf b = { .max = FORM_MAX_BYTES };
+		(void)url_encode(&b, value, sets[i]);
+		int r = add_buf(m, &b, 0);
+		/* Some write %2f for %2F. */
+		for (size_t at = 0; r == 0 && at + 2 < b.len; at++)
+			for (size_t k = 1; b.ptr[at] == '%' && k <= 2; k++)
+				if (b.ptr[at + k] >= 'A' && b.ptr[at + k] <= 'F')
+					b.ptr[at + k] = (char)(b.ptr[at + k] | 0x20);
+		r = r < 0 ? r : add_buf(m, &b, 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_hex(struct mask *m, struct str value)
+{
+	static const char *const digits[2] = { "0123456789abcdef", "0123456789ABCDEF" };
+	for (size_t style = 0; style < 2; style++) {
+		auto_buf struct buf b = { .max = FORM_MAX_BYTES };
+		for (size_t i = 0; i < value.len; i++) {
+			unsigned char c = (unsigned char)value.ptr[i];
+			(void)buf_append(&b, (char[]){ digits[style][c >> 4], digits[style][c & 15] }, 2);
+		}
+		int r = add_buf(m, &b, 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* One code point as \uXXXX, or a pair of them. `p` stands on a well-formed sequence of n bytes. */
+static void escape_ascii(struct buf *b, const char *p, size_t n, bool upper)
+{
+	uint32_t c = (unsigned char)p[0] & (n == 2 ? 0x1Fu : n == 3 ? 0x0Fu : 0x07u);
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((unsigned char)p[i] & 0x3Fu);
+	const char *one = upper ? "\\u%04X" : "\\u%04x", *two = upper ? "\\u%04X\\u%04X" : "\\u%04x\\u%04x";
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	if (c < 0x10000)
+		(void)buf_printf(b, one, c);
+	else
+		(void)buf_printf(b, two, 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + ((c - 0x10000) & 0x3FF));
+#pragma GCC diagnostic pop
+}
+
+enum escape_style { ESCAPE_SLASH = BIT(0), ESCAPE_ASCII = BIT(1), ESCAPE_UPPER = BIT(2) };
+
+/* The JSON text again, as others write it: "\/" for "/", \u00e4 for what is not ASCII. */
+static int add_escaped(struct mask *m, struct str json, unsigned style)
+{
+	auto_buf struct buf b = { .max = FORM_MAX_BYTES };
+	for (size_t i = 0; i < json.len;) {
+		size_t n = utf8_sequence(json.ptr + i, json.ptr + json.len);
+		if (n == 0)
+			return 0;
+		if (n > 1 && style & ESCAPE_ASCII)
+			escape_ascii(&b, json.ptr + i, n, style & ESCAPE_UPPER);
+		else if (json.ptr[i] == '/' && style & ESCAPE_SLASH)
+			(void)buf_append(&b, "\\/", 2);
+		else
+			(void)buf_append(&b, json.ptr + i, n);
+		i += n;
+	}
+	return add_buf(m, &b, 1);
+}
+
+static int add_json(struct mask *m, struct str value)
+{
+	auto_buf struct buf b = { .max = FORM_MAX_BYTES };
+	(void)json_write_string(&b, value);
+	if (buf_ok(&b) && b.len < 2)
+		return 0;
+	int r = add_buf(m, &b, 1);
+	for (unsigned style = 1; r == 0 && buf_ok(&b) && style < 8; style++)
+		r = add_escaped(m, buf_str(&b), style);
+	return r;
+}
+
+int mask_add(struct mask *m, struct str value)
+{
+	if (value.len < SECRET_MASK_MIN)
+		return 0;
+	int r = add_form(m, value, false, false);
+	r = r < 0 ? r : add_base64(m, value, false);
+	r = r < 0 ? r : add_base64(m, value, true);
+	r = r < 0 ? r : add_percent(m, value);
+	r = r < 0 ? r : add_hex(m, value);
+	return r < 0 ? r : add_json(m, value);
+}
+
+/* ---- the search ---- */
+
+static inline bool is_base64_digit(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
+	       c == '-' || c == '_';
+}
+
+/* The longest form that stands at `at`. */
+static const struct form *form_at(const struct mask *m, struct str text, size_t at)
+{
+	const struct form *best = NULL;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct form *f = &m->forms[i];
+		if (f->len <= text.len - at && (!best || f->len > best->len) &&
+		    memcmp(f->ptr, text.ptr + at, f->len) == 0)
+			best = f;
+	}
+	return best;
+}
+
+ptrdiff_t mask_find(const struct mask *m, struct str text, size_t from, size_t *ret_len)
+{
+	for (size_t at = from; at + GRAM <= text.len; at++) {
+		uint32_t h = gram_hash(text.ptr + at);
+		if (likely(!(m->filter[h / 64] >> (h % 64) & 1)))
+			continue;
+		const struct form *f = form_at(m, text, at);
+		if (!f)
+			continue;
+		size_t start = at, end = at + f->len;
+		if (f->eats_before && start > from && is_base64_digit(text.ptr[start - 1]))
+			start--;
+		if (f->eats_after && end < text.len && is_base64_digit(text.ptr[end]))
+			end++;
+		*ret_len = end - start;
+		return (ptrdiff_t)start;
+	}
+	return -1;
+}

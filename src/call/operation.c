@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operation says: its path template and its OpenAPI parameters, checked one by one. */
+#include "call/call_int.h"
+
+struct operation_text {
+	struct str method_name, query_path, id, operation_id;
+	const struct value *title, *summary, *description, *parameters, *request_body, *idempotency_key;
+	bool repeatable;
+	int answer;
+};
+
+struct request_body_text {
+	struct str content_type;
+	bool required;
+	const struct value *schema, *description, *example;
+};
+
+struct parameter_text {
+	struct str name, in, style;
+	bool required, explode, allowReserved, allowEmptyValue, deprecated;
+	const struct value *title, *description, *schema, *content, *example, *examples;
+};
+
+static const char *const answers[] = { "auto", "json", "text", "binary", NULL };
+#define PEOPLE_TEXT "{\"type\":[\"string\",\"object\"]}"
+
+/* clang-format off */
+const struct opt operation_rows[] = {
+	OPT_STRING(struct operation_text, method_name, OPT_REQUIRED, NULL, 1, 16, "GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS."),
+	OPT_STRING(struct operation_text, query_path, OPT_REQUIRED, NULL, 1, 4096, "Path template below the base URL, /users/{id}."),
+	OPT_VALUE(struct operation_text, title, 0, PEOPLE_TEXT, "Name for people."),
+	OPT_VALUE(struct operation_text, summary, 0, PEOPLE_TEXT, "What the operation does, in a line."),
+	OPT_VALUE(struct operation_text, description, 0, PEOPLE_TEXT, "What the operation does, at length."),
+	OPT_STRING(struct operation_text, operation_id, 0, NULL, 0, 256, "Name of the operation in its description."),
+	OPT_VALUE(struct operation_text, parameters, 0, NULL, "OpenAPI parameter objects."),
+	OPT_VALUE(struct operation_text, request_body, 0, NULL, "The body's content type."),
+	OPT_VALUE(struct operation_text, idempotency_key, 0, "{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{\"header\":{\"type\":\"string\"}},\"required\":[\"header\"],\"additionalProperties\":false}]}",
+		  "Send a key by which the system recognizes a repeated call; true, or { header: NAME }."),
+	OPT_BOOL(struct operation_text, repeatable, "false", "The system takes the same call twice without harm."),
+	OPT_STRING(struct operation_text, id, 0, NULL, 0, 512, "Where the id of the entry stands in the answer, like $.data.id."),
+	OPT_ENUM(struct operation_text, answer, "auto", answers, "What the answer's body is read as."),
+	OPT_END,
+};
+
+const struct opt request_body_rows[] = {
+	OPT_STRING(struct request_body_text, content_type, 0, "application/json", 0, 128, "application/json or application/x-www-form-urlencoded."),
+	OPT_BOOL(struct request_body_text, required, "false", "A call without a body is refused."),
+	OPT_VALUE(struct request_body_text, schema, 0, NULL, "JSON Schema of the body, for people and forms."),
+	OPT_VALUE(struct request_body_text, description, 0, PEOPLE_TEXT, "What the body means."),
+	OPT_VALUE(struct request_body_text, example, 0, NULL, "An example."),
+	OPT_END,
+};
+
+const struct opt parameter_rows[] = {
+	OPT_STRING(struct parameter_text, name, OPT_REQUIRED, NULL, 1, 256, "Name as the system knows it."),
+	OPT_STRING(struct parameter_text, in, OPT_REQUIRED, NULL, 1, 16, "path, query, header or cookie."),
+	OPT_BOOL(struct parameter_text, required, "false", "A call without it is refused."),
+	OPT_STRING(struct parameter_text, style, 0, NULL, 0, 32, "How lists and objects are written: simple, form, spaceDelimited, pipeDelimited, deepObject."),
+	OPT_BOOL(struct parameter_text, explode, "false", "Each item by itself; default true for style form."),
+	OPT_BOOL(struct parameter_text, allowReserved, "false", "Leave reserved characters of a query as they are."),
+	OPT_BOOL(struct parameter_text, allowEmptyValue, "false", "Ignored: an empty text is always sent."),
+	OPT_BOOL(struct parameter_text, deprecated, "false", "Shown to people."),
+	OPT_VALUE(struct parameter_text, title, 0, PEOPLE_TEXT, "Name for people."),
+	OPT_VALUE(struct parameter_text, description, 0, PEOPLE_TEXT, "What it means."),
+	OPT_VALUE(struct parameter_text, schema, 0, NULL, "JSON Schema of its value."),
+	OPT_VALUE(struct parameter_text, content, 0, NULL, "{ application/json: ... }: the value is sent as JSON text."),
+	OPT_VALUE(struct parameter_text, example, 0, NULL, "An example."),
+	OPT_VALUE(struct parameter_text, examples, 0, NULL, "Examples by name."),
+	OPT_END,
+};
+/* clang-format on */
+
+/* ---- methods and places ---- */
+
+const char *call_method_name(enum call_method m)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		CALL_METHODS(X)
+#undef X
+	};
+	return (unsigned)m < ARRAY_LEN(names) ? names[m] : "?";
+}
+
+bool call_method_parse(struct str s, enum call_method *ret)
+{
+	for (enum call_method m = 0; m < CALL_METHOD_COUNT; m++) {
+		if (str_eq_nocase(s, str_c(call_method_name(m)))) {
+			*ret = m;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool call_method_is_idempotent(enum call_method m)
+{
+	return m != CALL_POST && m != CALL_PATCH;
+}
+
+const char *call_place_name(enum call_place p)
+{
+	static const char *const names[] = { "path", "query", "header", "cookie", "body" };
+	return (unsigned)p < ARRAY_LEN(names) ? names[p] : "?";
+}
+
+/* ---- path ---- */
+
+/* A slot of the template is read: *pos stands behind "}" afterwards. False for an unclosed or nested brace. */
+static bool next_slot(struct str path, size_t *pos, struct str *ret_name)
+{
+	for (size_t i = *pos; i < path.len; i++) {
+		if (path.ptr[i] == '}')
+			return false;
+		if (path.ptr[i] != '{')
+			continue;
+		size_t end = i + 1;
+		while (end < path.len && path.ptr[end] != '}' && path.ptr[end] != '{' && path.ptr[end] != '/')
+			end++;
+		*ret_name = str_from(path.ptr + i + 1, end - i - 1);
+		*pos = end + 1;
+		return end < path.len && path.ptr[end] == '}' && ret_name->len > 0;
+	}
+	*ret_name = STR_NULL;
+	*pos = path.len;
+	return true;
+}
+
+static bool slots_are_closed(struct str path)
+{
+	struct str name;
+	for (size_t pos = 0; pos < path.len;)
+		if (!next_slot(path, &pos, &name))
+			return false;
+	return true;
+}
+
+bool path_check(struct str path, const struct value *at, const char *field, struct told *t)
+{
+	unsigned before = t->n;
+	if (!str_starts(path, STR("/")))
+		tell(t, at, field, "query path \"%.*s\" does not begin with \"/\"", STR_ARG(path));
+	if (str_find_char(path, '?') >= 0 || str_find_char(path, '#') >= 0)
+		tell(t, at, field, "a query path has no \"?\" or \"#\"; map query parameters by name");
+	if (!slots_are_closed(path))
+		tell(t, at, field, "the braces of query path \"%.*s\" do not match; write /users/{id}", STR_ARG(path));
+	for (size_t i = 0; i < path.len; i++) {
+		if ((unsigned char)path.ptr[i] < 0x20 || path.ptr[i] == 0x7f || path.ptr[i] == '\\') {
+			tell(t, at, field, "a query path has no control bytes or backslashes");
+			break;
+		}
+	}
+	for (struct str rest = path; rest.ptr;) {
+		struct str segment = str_split(&rest, '/');
+		if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
+			tell(t, at, field, "a query path has no \".\" or \"..\" segments");
+	}
+	return t->n == before;
+}
+
+static bool path_has_slot(struct str path, struct str name)
+{
+	struct str slot;
+	for (size_t pos = 0; pos < path.len;)
+		if (!next_slot(path, &pos, &slot))
+			return false;
+		else if (slot.ptr && str_eq(slot, name))
+			return true;
+	return false;
+}
+
+/* ---- parameters ---- */
+
+static bool place_parse(struct str in, enum call_place *ret)
+{
+	for (enum call_place p = CALL_IN_PATH; p <= CALL_IN_COOKIE; p++) {
+		if (str_eq_c(in, call_place_name(p))) {
+			*ret = p;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool style_parse(struct str style, enum call_place place, enum param_style *ret)
+{
+	static const struct {
+		const char *name;
+		enum param_style style;
+		unsigned places;
+	} styles[] = {
+		{ "simple", STYLE_SIMPLE, BIT(CALL_IN_PATH) | BIT(CALL_IN_HEADER) },
+		{ "form", STYLE_FORM, BIT(CALL_IN_QUERY) | BIT(CALL_IN_COOKIE) },
+		{ "spaceDelimited", STYLE_SPACE, BIT(CALL_IN_QUERY) },
+		{ "pipeDelimited", STYLE_PIPE, BIT(CALL_IN_QUERY) },
+		{ "deepObject", STYLE_DEEP, BIT(CALL_IN_QUERY) },
+	};
+	*ret = place == CALL_IN_PATH || place == CALL_IN_HEADER ? STYLE_SIMPLE : STYLE_FORM;
+	if (style.len == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(styles); i++) {
+		if (str_eq_c(style, styles[i].name)) {
+			*ret = styles[i].style;
+			return styles[i].places & BIT(place);
+		}
+	}
+	return false;
+}
+
+static void param_load(const struct value *v, struct str path, struct told *t, struct param *ret)
+{
+	struct parameter_text text = { 0 };
+	*ret = (struct param){ .is_declared = true };
+	if (!value_is(v, VALUE_OBJECT)) {
+		tell(t, v, "parameters", "a parameter is an object like { name: id, in: path, required: true }");
+		return;
+	}
+	told_load(parameter_rows, v, &text, t);
+	ret->name = text.name;
+	if (!place_parse(text.in, &ret->place)) {
+		if (text.in.len)
+			tell(t, value_get_c(v, "in"), "in", "a parameter is in path, query, header or cookie");
+		return;
+	}
+	if (!style_parse(text.style, ret->place, &ret->style))
+		tell(t, value_get_c(v, "style"), "style", "style \"%.*s\" is not possible in a %s", STR_ARG(text.style),
+		     call_place_name(ret->place));
+	ret->explode = value_get_c(v, "explode") ? text.explode : ret->style == STYLE_FORM || ret->style == STYLE_DEEP;
+	ret->allow_reserved = text.allowReserved;
+	ret->required = text.required || ret->place == CALL_IN_PATH;
+	if (text.content)
+		ret->style = STYLE_JSON;
+	if (ret->place == CALL_IN_PATH && text.name.len && !path_has_slot(path, text.name))
+		tell(t, v, "name", "query path \"%.*s\" has no {%.*s}", STR_ARG(path), STR_ARG(text.name));
+	if ((ret->place == CALL_IN_HEADER || ret->place == CALL_IN_COOKIE) && text.name.len &&
+	    !header_is_token(text.name))
+		tell(t, v, "name", "\"%.*s\" is no name of a %s", STR_ARG(text.name), call_place_name(ret->place));
+	if (ret->place == CALL_IN_HEADER && header_is_ours(text.name))
+		tell(t, v, "name", "%.*s is set by Weir itself", STR_ARG(text.name));
+}
+
+static void params_load(struct arena *a, const struct value *list, struct told *t, struct operation *ret)
+{
+	if (!list)
+		return;
+	if (!value_is(list, VALUE_ARRAY)) {
+		tell(t, list, "parameters", "parameters are a list of objects with name and in");
+		return;
+	}
+	ret->has_params = true;
+	ret->params = ARENA_ARRAY(a, struct param, list->len + 1);
+	if (!ret->params) {
+		tell(t, list, "parameters", "out of memory");
+		return;
+	}
+	for (uint32_t i = 0; i < list->len; i++) {
+		struct param *p = &ret->params[ret->n_params++];
+		param_load(&list->items[i], ret->path, t, p);
+		for (size_t k = 0; k + 1 < ret->n_params; k++)
+			if (p->name.len && ret->params[k].place == p->place && str_eq(ret->params[k].name, p->name))
+				tell(t, &list->items[i], "name", "parameter \"%.*s\" (%s) stands here twice",
+				     STR_ARG(p->name), call_place_name(p->place));
+	}
+}
+
+/* ---- the rest of an operation ---- */
+
+static void request_body_load(const struct value *v, struct told *t, struct operation *ret)
+{
+	struct request_body_text text = { 0 };
+	if (!v)
+		return;
+	if (!value_is(v, VALUE_OBJECT)) {
+		tell(t, v, "request_body", "request_body is an object like { content_type: application/json }");
+		return;
+	}
+	told_load(request_body_rows, v, &text, t);
+	ret->has_request_body = true;
+	ret->needs_body = text.required;
+	struct str type = header_media_type(text.content_type);
+	ret->is_form = str_eq_nocase(type, STR("application/x-www-form-urlencoded"));
+	if (!ret->is_form && !str_eq_nocase(type, STR("application/json")))
+		tell(t, value_get_c(v, "content_type"), "content_type",
+		     "a body is application/json or application/x-www-form-urlencoded, not \"%.*s\"",
+		     STR_ARG(text.content_type));
+}
+
+static void key_load(const struct value *v, struct told *t, struct operation *ret)
+{
+	const struct value *header = value_get_c(v, "header");
+	if (!v || (value_is(v, VALUE_BOOL) && !v->truth))
+		return;
+	if (value_is(v, VALUE_BOOL))
+		ret->key_header = STR("Idempotency-Key");
+	else if (value_is(header, VALUE_STRING) && v->len == 1 && header_is_token(value_text(header)) &&
+		 !header_is_ours(value_text(header)))
+		ret->key_header = value_text(header);
+	else
+		tell(t, v, "idempotency_key", "write idempotency_key: true, or { header: Idempotency-Key }");
+}
+
+bool operation_load(struct arena *a, const struct value *v, struct told *t, struct operation *ret)
+{
+	unsigned before = t->n;
+	struct operation_text text = { 0 };
+	struct err e = ERR_INIT;
+	*ret = (struct operation){ 0 };
+	if (!value_is(v, VALUE_OBJECT)) {
+		tell(t, v, "operations", "an operation is an object with method_name and query_path");
+		return false;
+	}
+	told_load(operation_rows, v, &text, t);
+	if (text.method_name.len && !call_method_parse(text.method_name, &ret->method))
+		tell(t, value_get_c(v, "method_name"), "method_name",
+		     "method \"%.*s\" is not known; GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS",
+		     STR_ARG(text.method_name));
+	ret->path = text.query_path;
+	if (text.query_path.len)
+		(void)path_check(text.query_path, value_get_c(v, "query_path"), "query_path", t);
+	params_load(a, text.parameters, t, ret);
+	request_body_load(text.request_body, t, ret);
+	key_load(text.idempotency_key, t, ret);
+	ret->repeatable = text.repeatable;
+	ret->answer = (enum answer_kind)text.answer;
+	if (text.id.len && text.id.ptr[0] != '$')
+		tell(t, value_get_c(v, "id"), "id", "the id is a path into the answer, like $.data.id");
+	else if (text.id.len && !(ret->id = call_result_rule_new(a, text.id, &e)))
+		tell(t, value_get_c(v, "id"), "id", "%s", e.msg);
+	return t->n == before;
+}
