@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# House rules as tests, and the suites that live outside of tests/scenario.
+add_test(NAME house/layers COMMAND ${CMAKE_SOURCE_DIR}/scripts/layers.sh)
+add_test(NAME house/longest COMMAND ${CMAKE_SOURCE_DIR}/scripts/longest.sh)
+add_test(NAME house/heads COMMAND ${CMAKE_SOURCE_DIR}/scripts/heads.sh)
+set_tests_properties(house/layers house/longest house/heads PROPERTIES LABELS house TIMEOUT 60)
+
+# The tools of the scenarios are programs, too: they are tested before they are believed.
+add_test(NAME house/peer COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/tools/test_peer.py)
+set_tests_properties(house/peer PROPERTIES LABELS house TIMEOUT 120)
+
+if(TARGET weir)
+  add_test(NAME scenario/kill COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/kill/run.py WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(scenario/kill PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
+endif()

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The peer is believed by every scenario: so it is tested itself, with raw sockets."""
+import gzip
+import json
+import os
+import socket
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scenario"))
+import support  # noqa: E402
+
+
+def exchange(port, data):
+    """Send bytes, give all that comes until the peer closes (or half a second of silence: keep-alive)."""
+    with socket.create_connection(("127.0.0.1", port), 10) as s:
+        s.sendall(data)
+        s.settimeout(0.5)
+        got = b""
+        try:
+            while True:
+                more = s.recv(65536)
+                if not more:
+                    return got
+                got += more
+        except socket.timeout:
+            return got
+        except ConnectionResetError:
+            return got + b"<reset>"
+
+
+def request(method, path, body=b"", headers=()):
+    head = "%s %s HTTP/1.1\r\nHost: x\r\n" % (method, path)
+    head += "".join("%s: %s\r\n" % h for h in headers)
+    return (head + "Content-Length: %d\r\n\r\n" % len(body)).encode() + body
+
+
+def main():
+    c = support.Claims()
+    peer = support.Peer("--lifetime", "60")
+    got = exchange(peer.port, request("POST", "/orders?a=1", b'{"n":1}', [("Idempotency-Key", "k1"), ("X-A", "b")]))
+    c.that(got.startswith(b"HTTP/1.1 201 ") and b'"id": 1' in got, "a POST gets 201 and an id", got)
+    first = peer.requests()[0]
+    c.equal([first[k] for k in ("method", "target", "key", "body")], ["POST", "/orders?a=1", "k1", '{"n":1}'], "the line says what came")
+    again = exchange(peer.port, request("POST", "/orders?a=1", b'{"n":1}', [("Idempotency-Key", "k1")]))
+    c.that(b'"id": 1' in again and b"Idempotent-Replayed: true" in again, "the same key gets the first answer again", again)
+    c.equal(len(peer.requests()), 2, "and is recorded all the same")
+    two = exchange(peer.port, request("GET", "/record/1") + request("GET", "/record/2"))
+    c.equal(two.count(b"HTTP/1.1 200 "), 2, "two requests on one connection get two answers")
+    chunked = exchange(peer.port, b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    c.that(b" 201 " in chunked and peer.requests()[-1]["body"] == "abcde", "a chunked body is read", chunked)
+    echo = exchange(peer.port, request("PUT", "/echo/a%2Fb?x=%26", "é".encode(), [("X-Y", "1"), ("X-Y", "2")]))
+    told = json.loads(echo.split(b"\r\n\r\n", 1)[1])
+    c.equal((told["method"], told["target"], told["body"]), ("PUT", "/echo/a%2Fb?x=%26", "é"), "echo repeats the target as it came")
+    c.equal([h[1] for h in told["headers"] if h[0] == "X-Y"], ["1", "2"], "and all headers in order")
+    for name, expected in (("close", b""), ("half-head", b"HTTP/1.1 200 OK\r\nContent-Le"), ("reset", b"<reset>")):
+        c.equal(exchange(peer.port, request("GET", "/fault/" + name)), expected, "fault %s" % name)
+    half = exchange(peer.port, request("GET", "/fault/half-body"))
+    c.that(half.endswith(b"\r\n\r\n" + b"x" * 50) and b"Content-Length: 100" in half, "fault half-body", half)
+    packed = exchange(peer.port, request("GET", "/fault/half-gzip")).split(b"\r\n\r\n", 1)[1]
+    try:
+        gzip.decompress(packed)
+        c.that(False, "fault half-gzip cannot be unpacked")
+    except EOFError:
+        c.that(True, "fault half-gzip cannot be unpacked")
+    c.equal(exchange(peer.port, request("GET", "/fault/once-reset?1")), b"<reset>", "fault once-reset: the first time")
+    c.that(b" 200 " in exchange(peer.port, request("GET", "/fault/once-reset?1")), "fault once-reset: not the second")
+    c.equal(peer.seen().get("/orders"), 2, "seen counts")
+    peer.close()
+
+    dropper = support.Peer("--drop", "0.5", "--seed", "7", "--lifetime", "60")
+    answers = [exchange(dropper.port, request("POST", "/d")) for _ in range(40)]
+    lost = sum(not a.startswith(b"HTTP") for a in answers)
+    c.that(5 < lost < 35, "--drop leaves a share unanswered", lost)
+    c.equal(len(dropper.requests()), 40, "but records them all")
+    dropper.close()
+
+    short = support.Peer("--lifetime", "0.5")
+    support.until(lambda: short.process.poll() is not None, "the peer to end by itself")
+    c.equal(short.process.returncode, 0, "a peer ends by itself")
+    return c.closing()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
