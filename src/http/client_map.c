@@ -80,7 +80,7 @@ static enum http_error answer_error(const struct http_transfer *t, CURLcode code
 	case CURLE_RECV_ERROR:
 		return recv_error(t);
 	case CURLE_PARTIAL_FILE:
-		return HTTP_ERROR_TRUNCATED;
+		return t->head == HEAD_COMPLETE ? HTTP_ERROR_TRUNCATED : HTTP_ERROR_BAD_RESPONSE;
 	case CURLE_BAD_CONTENT_ENCODING: /* we decode contents ourselves: this one is about Transfer-Encoding */
 	case CURLE_FILESIZE_EXCEEDED:	 /* a Content-Length beyond 2^63 */
 	case CURLE_HTTP2:

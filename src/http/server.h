@@ -33,10 +33,18 @@ struct str exchange_header(const struct http_exchange *x, const char *name); /* 
 const struct headers *exchange_headers(const struct http_exchange *x);
 struct str exchange_body(const struct http_exchange *x);
 struct arena *exchange_arena(struct http_exchange *x); /* lives as long as the exchange */
-/* Told when the client leaves before the answer or the exchange ends; NULL forgets. */
+/*
+ * Told once, when the client leaves before the answer, when the answer is delivered, or when the server closes: the last word about this
+ * exchange, which must not be touched after fn returns. NULL forgets. Without it the exchange waits for its answer even if nobody
+ * is there to read it. (A client that only closes its sending half has left.)
+ */
 void exchange_on_gone(struct http_exchange *x, void (*fn)(void *arg), void *arg);
 
-/* Answer: headers (may be NULL) and body are copied. Once per exchange. */
+/*
+ * Answer: headers (may be NULL) and body are copied. Once per exchange, from anywhere on the loop; -ERR_STATE the second time, -ERR_INVALID
+ * for a field that is none (nothing was sent then: answer again). Content-Length and Transfer-Encoding are ours and left out; a HEAD gets
+ * the length of `body` without it. Unless exchange_on_gone() was used, the exchange is gone after this returns to the loop.
+ */
 int exchange_reply(struct http_exchange *x, int status, const struct headers *headers, struct str body);
 /* As above, body borrowed for ever (embedded files). */
 int exchange_reply_static(struct http_exchange *x, int status, const struct headers *headers, struct str body);

@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define CLOSE_ROUNDS 8 /* closing one handle may lead to closing another */
+
 void *loop_realloc(void *p, size_t n, size_t size)
 {
 	void *q = size && n > SIZE_MAX / size ? NULL : realloc(p, n * size);
@@ -214,9 +216,12 @@ void loop_free(struct loop *l)
 	uv_close((uv_handle_t *)&l->end_of_turn, NULL);
 	uv_close((uv_handle_t *)&l->spin, NULL);
 	uv_close((uv_handle_t *)&l->clock, NULL);
-	(void)uv_run(&l->uv, UV_RUN_NOWAIT);
-	run_burials(l);
-	int code = uv_loop_close(&l->uv);
+	int code = UV_EBUSY;
+	for (int i = 0; i < CLOSE_ROUNDS && code == UV_EBUSY; i++) { /* a left-over uv_stop() makes one of them idle */
+		(void)uv_run(&l->uv, UV_RUN_NOWAIT);
+		run_burials(l);
+		code = uv_loop_close(&l->uv);
+	}
 	assert(code == 0); /* somebody left a descriptor, signal or child open */
 	(void)code;
 	loop_timers_done(l);
