@@ -97,6 +97,11 @@ static void block_free(struct arena_block *b)
 	kept.count++;
 }
 
+void arena_trim(void)
+{
+	drop_list(&kept);
+}
+
 void arena_init(struct arena *a, size_t max)
 {
 	*a = (struct arena){ .max = max };

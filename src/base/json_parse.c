@@ -219,7 +219,7 @@ static inline const char *parse_string(struct parser *ps, const char *p, struct 
 
 static inline const char *parse_number(struct parser *ps, const char *p, struct value *ret)
 {
-	const char *bad, *end = number_end(p, ps->end, &bad);
+	const char *bad = p, *end = number_end(p, ps->end, &bad);
 	if (unlikely(!end)) {
 		if (bad == ps->end)
 			return refuse(ps, bad, "the text ends inside a number");

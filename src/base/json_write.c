@@ -5,37 +5,59 @@
 #include "base/num.h"
 #include "base/scan.h"
 
-#define SMALL_COPY_MAX 16 /* up to here a copy is cheaper inline than through memcpy */
-
-/* Room for n more bytes, or NULL: the one check on the hot path. */
-static inline char *room(struct buf *b, size_t n)
+/*
+ * Writing goes through a cursor behind the last byte; the buffer's length follows when it must grow and at the end.
+ * Each writer returns the cursor, or NULL once the buffer has failed.
+ */
+static __attribute__((noinline)) char *grow(struct buf *b, char *p, size_t n)
 {
-	if (unlikely(n > b->cap - b->len) && buf_reserve(b, n) < 0)
-		return NULL;
-	return b->ptr + b->len;
+	b->len = (size_t)(p - b->ptr);
+	return buf_reserve(b, n) < 0 ? NULL : b->ptr + b->len;
 }
 
-/* Two overlapping words instead of a call. */
-static inline void copy_short(char *to, const char *from, size_t n)
+/* Room for n more bytes: never asks for more than is surely written, so that the maximum stays exact. */
+static inline char *need(struct buf *b, char *p, size_t n)
 {
-	uint64_t a, z;
-	uint32_t c, y;
-	if (n > SMALL_COPY_MAX) {
-		memcpy(to, from, n);
-	} else if (n >= 8) {
-		memcpy(&a, from, 8);
-		memcpy(&z, from + n - 8, 8);
+	return likely((size_t)(b->ptr + b->cap - p) >= n) ? p : grow(b, p, n);
+}
+
+static inline uint64_t word8(const char *p)
+{
+	uint64_t w;
+	memcpy(&w, p, 8);
+	return w;
+}
+
+static inline uint32_t word4(const char *p)
+{
+	uint32_t w;
+	memcpy(&w, p, 4);
+	return w;
+}
+
+#define SHORT_MAX 16 /* up to here two overlapping words do the work of a loop and of memcpy */
+
+/* A copy of up to SHORT_MAX bytes; false when one of them must be escaped. */
+static inline bool copy_short(char *to, const char *from, size_t n)
+{
+	if (n >= 8) {
+		uint64_t a = word8(from), z = word8(from + n - 8);
 		memcpy(to, &a, 8);
 		memcpy(to + n - 8, &z, 8);
-	} else if (n >= 4) {
-		memcpy(&c, from, 4);
-		memcpy(&y, from + n - 4, 4);
-		memcpy(to, &c, 4);
-		memcpy(to + n - 4, &y, 4);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			to[i] = from[i];
+		return (scan_word_escapes(a) | scan_word_escapes(z)) == 0;
 	}
+	if (n >= 4) {
+		uint32_t a = word4(from), z = word4(from + n - 4);
+		memcpy(to, &a, 4);
+		memcpy(to + n - 4, &z, 4);
+		return scan_word_escapes((uint64_t)z << 32 | a) == 0;
+	}
+	bool is_plain = true;
+	for (size_t i = 0; i < n; i++) {
+		to[i] = from[i];
+		is_plain &= from[i] != '"' && from[i] != '\\' && (unsigned char)from[i] >= 0x20;
+	}
+	return is_plain;
 }
 
 static char *put_escape(char *out, unsigned char c)
@@ -56,145 +78,183 @@ static char *put_escape(char *out, unsigned char c)
 	return out;
 }
 
-/* From the first byte that needs it, at `special`: as long as the rest may become if all of it is escaped. */
-static __attribute__((noinline)) int write_escaped(struct buf *b, struct str s, const char *special)
+/* The inside of a string that has something to escape: plain runs and escapes in turn. */
+static __attribute__((noinline)) char *write_escaped(struct buf *b, char *p, struct str s)
 {
-	const char *p = s.ptr, *end = s.ptr + s.len;
-	int r = buf_append_char(b, '"');
-	while (r == 0) {
-		r = buf_append(b, p, (size_t)(special - p));
-		if (special == end || r < 0)
+	const char *from = s.ptr, *end = s.ptr + s.len;
+	while (p) {
+		const char *special = scan_escape(from, end);
+		size_t run = (size_t)(special - from);
+		p = need(b, p, run + (special < end ? 2 : 0));
+		if (!p)
+			break;
+		memcpy(p, from, run);
+		p += run;
+		if (special == end)
 			break;
 		char escape[8];
-		r = buf_append(b, escape, (size_t)(put_escape(escape, (unsigned char)*special) - escape));
-		p = special + 1;
-		special = scan_escape(p, end);
+		size_t n = (size_t)(put_escape(escape, (unsigned char)*special) - escape);
+		p = need(b, p, n);
+		if (p)
+			memcpy(p, escape, n);
+		p = p ? p + n : NULL;
+		from = special + 1;
 	}
-	return r == 0 ? buf_append_char(b, '"') : r;
+	return p;
 }
 
-static inline int write_string(struct buf *b, struct str s)
+/* What stands between the quotes. There is room for all of it unescaped, and afterwards for the closing quote. */
+static inline char *write_inside(struct buf *b, char *p, struct str s)
 {
-	const char *special = scan_escape(s.ptr, s.ptr + s.len);
-	if (unlikely(special != s.ptr + s.len))
-		return write_escaped(b, s, special);
-	char *out = room(b, s.len + 2);
-	if (unlikely(!out))
+	if (s.len <= SHORT_MAX) {
+		if (likely(copy_short(p, s.ptr, s.len)))
+			return p + s.len;
+	} else if (likely(scan_escape(s.ptr, s.ptr + s.len) == s.ptr + s.len)) {
+		memcpy(p, s.ptr, s.len);
+		return p + s.len;
+	}
+	p = write_escaped(b, p, s);
+	return p ? need(b, p, 1) : NULL;
+}
+
+static inline char *write_string(struct buf *b, char *p, struct str s)
+{
+	p = need(b, p, s.len + 2);
+	if (unlikely(!p))
+		return NULL;
+	*p++ = '"';
+	p = write_inside(b, p, s);
+	if (unlikely(!p))
+		return NULL;
+	*p++ = '"';
+	return p;
+}
+
+static inline char *write_bytes(struct buf *b, char *p, const char *bytes, size_t n)
+{
+	p = need(b, p, n);
+	if (unlikely(!p))
+		return NULL;
+	if (n <= SHORT_MAX)
+		(void)copy_short(p, bytes, n);
+	else
+		memcpy(p, bytes, n);
+	return p + n;
+}
+
+static inline char *write_char(struct buf *b, char *p, char c)
+{
+	p = need(b, p, 1);
+	if (unlikely(!p))
+		return NULL;
+	*p = c;
+	return p + 1;
+}
+
+/* Pretty only: a line and two spaces for each level. */
+static char *write_line(struct buf *b, char *p, unsigned depth)
+{
+	size_t n = 1 + 2 * (size_t)depth;
+	p = need(b, p, n);
+	if (!p)
+		return NULL;
+	memset(p, ' ', n);
+	*p = '\n';
+	return p + n;
+}
+
+static char *write_value(struct buf *b, char *p, const struct value *v, enum json_style style, unsigned depth);
+
+/* What stands before item i: bracket or comma, and in pretty style a new line. */
+static inline char *write_before(struct buf *b, char *p, char mark, enum json_style style, unsigned depth)
+{
+	p = write_char(b, p, mark);
+	return p && style == JSON_PRETTY ? write_line(b, p, depth) : p;
+}
+
+static inline char *write_after(struct buf *b, char *p, char close, enum json_style style, unsigned depth)
+{
+	if (p && style == JSON_PRETTY)
+		p = write_line(b, p, depth - 1);
+	return p ? write_char(b, p, close) : NULL;
+}
+
+static char *write_array(struct buf *b, char *p, const struct value *v, enum json_style style, unsigned depth)
+{
+	for (uint32_t i = 0; i < v->len; i++) {
+		p = write_before(b, p, i == 0 ? '[' : ',', style, depth);
+		if (p)
+			p = write_value(b, p, &v->items[i], style, depth);
+		if (unlikely(!p))
+			return NULL;
+	}
+	return v->len == 0 ? write_bytes(b, p, "[]", 2) : write_after(b, p, ']', style, depth);
+}
+
+static char *write_object(struct buf *b, char *p, const struct value *v, enum json_style style, unsigned depth)
+{
+	for (uint32_t i = 0; i < v->len; i++) {
+		const struct member *m = &v->members[i];
+		p = write_before(b, p, i == 0 ? '{' : ',', style, depth);
+		if (p)
+			p = write_string(b, p, m->key);
+		if (p)
+			p = style == JSON_PRETTY ? write_bytes(b, p, ": ", 2) : write_char(b, p, ':');
+		if (p)
+			p = write_value(b, p, &m->value, style, depth);
+		if (unlikely(!p))
+			return NULL;
+	}
+	return v->len == 0 ? write_bytes(b, p, "{}", 2) : write_after(b, p, '}', style, depth);
+}
+
+/* `depth` containers are open around v. */
+static char *write_value(struct buf *b, char *p, const struct value *v, enum json_style style, unsigned depth)
+{
+	switch (v->kind) {
+	case VALUE_STRING:
+		return write_string(b, p, value_text(v));
+	case VALUE_NUMBER:
+		return write_bytes(b, p, v->text, v->len);
+	case VALUE_BOOL:
+		return v->truth ? write_bytes(b, p, "true", 4) : write_bytes(b, p, "false", 5);
+	case VALUE_ARRAY:
+	case VALUE_OBJECT:
+		if (depth >= VALUE_DEPTH_MAX) {
+			b->len = (size_t)(p - b->ptr);
+			b->failed = ERR_LIMIT;
+			return NULL;
+		}
+		return (v->kind == VALUE_ARRAY ? write_array : write_object)(b, p, v, style, depth + 1);
+	default: /* absent has no text of its own */
+		return write_bytes(b, p, "null", 4);
+	}
+}
+
+/* Where the cursor starts; every JSON text has at least one byte. */
+static char *start(struct buf *b)
+{
+	return buf_reserve(b, 1) < 0 ? NULL : b->ptr + b->len;
+}
+
+static int finish(struct buf *b, const char *p)
+{
+	if (!p)
 		return -b->failed;
-	*out++ = '"';
-	copy_short(out, s.ptr, s.len);
-	out[s.len] = '"';
-	b->len += s.len + 2;
+	b->len = (size_t)(p - b->ptr);
 	return 0;
 }
 
 int json_write_string(struct buf *b, struct str s)
 {
-	return b->failed ? -b->failed : write_string(b, s);
-}
-
-static inline int write_bytes(struct buf *b, const char *bytes, size_t n)
-{
-	char *out = room(b, n);
-	if (unlikely(!out))
-		return -b->failed;
-	copy_short(out, bytes, n);
-	b->len += n;
-	return 0;
-}
-
-static inline int write_char(struct buf *b, char c)
-{
-	char *out = room(b, 1);
-	if (unlikely(!out))
-		return -b->failed;
-	*out = c;
-	b->len++;
-	return 0;
-}
-
-/* Pretty only: a line and two spaces for each level. */
-static int write_line(struct buf *b, unsigned depth)
-{
-	char *out = room(b, 1 + 2 * (size_t)depth);
-	if (!out)
-		return -b->failed;
-	*out = '\n';
-	memset(out + 1, ' ', 2 * (size_t)depth);
-	b->len += 1 + 2 * (size_t)depth;
-	return 0;
-}
-
-static int write_value(struct buf *b, const struct value *v, enum json_style style, unsigned depth);
-
-/* What stands before item i: bracket or comma, and in pretty style a new line. */
-static inline int write_before(struct buf *b, char open, uint32_t i, enum json_style style, unsigned depth)
-{
-	int r = write_char(b, i == 0 ? open : ',');
-	return r == 0 && style == JSON_PRETTY ? write_line(b, depth) : r;
-}
-
-static inline int write_after(struct buf *b, char close, enum json_style style, unsigned depth)
-{
-	int r = style == JSON_PRETTY ? write_line(b, depth - 1) : 0;
-	return r == 0 ? write_char(b, close) : r;
-}
-
-static int write_array(struct buf *b, const struct value *v, enum json_style style, unsigned depth)
-{
-	if (v->len == 0)
-		return write_bytes(b, "[]", 2);
-	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < v->len; i++) {
-		r = write_before(b, '[', i, style, depth);
-		if (r == 0)
-			r = write_value(b, &v->items[i], style, depth);
-	}
-	return r == 0 ? write_after(b, ']', style, depth) : r;
-}
-
-static int write_object(struct buf *b, const struct value *v, enum json_style style, unsigned depth)
-{
-	if (v->len == 0)
-		return write_bytes(b, "{}", 2);
-	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < v->len; i++) {
-		r = write_before(b, '{', i, style, depth);
-		if (r == 0)
-			r = write_string(b, v->members[i].key);
-		if (r == 0)
-			r = style == JSON_PRETTY ? write_bytes(b, ": ", 2) : write_char(b, ':');
-		if (r == 0)
-			r = write_value(b, &v->members[i].value, style, depth);
-	}
-	return r == 0 ? write_after(b, '}', style, depth) : r;
-}
-
-/* `depth` containers are open around v. */
-static int write_value(struct buf *b, const struct value *v, enum json_style style, unsigned depth)
-{
-	switch (v->kind) {
-	case VALUE_STRING:
-		return write_string(b, value_text(v));
-	case VALUE_NUMBER:
-		return write_bytes(b, v->text, v->len);
-	case VALUE_BOOL:
-		return v->truth ? write_bytes(b, "true", 4) : write_bytes(b, "false", 5);
-	case VALUE_ARRAY:
-	case VALUE_OBJECT:
-		if (depth >= VALUE_DEPTH_MAX) {
-			b->failed = ERR_LIMIT;
-			return -ERR_LIMIT;
-		}
-		return (v->kind == VALUE_ARRAY ? write_array : write_object)(b, v, style, depth + 1);
-	default: /* absent has no text of its own */
-		return write_bytes(b, "null", 4);
-	}
+	char *p = start(b);
+	return finish(b, p ? write_string(b, p, s) : NULL);
 }
 
 int json_write(struct buf *b, const struct value *v, enum json_style style)
 {
-	return b->failed ? -b->failed : write_value(b, v, style, 0);
+	char *p = start(b);
+	return finish(b, p ? write_value(b, p, v, style, 0) : NULL);
 }
 
 /* Does the key equal the token once ~1 is / and ~0 is ~? A lone ~ equals nothing. */

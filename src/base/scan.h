@@ -39,18 +39,30 @@ static inline uint64_t scan_word_escapes(uint64_t w)
 	return found & (SCAN_ONES * 0x80);
 }
 
+#ifdef __SSE2__
+/* One bit for each of sixteen bytes that must be escaped. */
+static inline unsigned scan_escapes16(const char *p)
+{
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i odd = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)),
+				   _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+	return (unsigned)_mm_movemask_epi8(odd);
+}
+#endif
+
 /* First byte in [p, end) that must be escaped, `end` when there is none. */
 static inline const char *scan_escape(const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
-	for (; end - p >= 16; p += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i odd = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)),
-					   _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
-		unsigned mask = (unsigned)_mm_movemask_epi8(odd);
-		if (mask)
-			return p + __builtin_ctz(mask);
+	if (end - p >= 16) {
+		unsigned mask;
+		for (; end - p >= 16; p += 16)
+			if ((mask = scan_escapes16(p)))
+				return p + __builtin_ctz(mask);
+		/* The last sixteen overlap what was found clean. */
+		mask = scan_escapes16(end - 16);
+		return mask ? end - 16 + __builtin_ctz(mask) : end;
 	}
 #endif
 	for (; end - p >= 8; p += 8) {

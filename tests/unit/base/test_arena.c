@@ -115,6 +115,23 @@ TEST(neighbours_and_the_dead_are_poisoned)
 }
 #endif
 
+TEST(kept_blocks_are_reused_and_can_be_given_back)
+{
+	for (int round = 0; round < 3; round++) {
+		struct arena a;
+		arena_init(&a, 0);
+		for (int i = 0; i < 1000; i++) {
+			char *p = arena_alloc(&a, 100);
+			assert_non_null(p);
+			memset(p, round, 100);
+		}
+		arena_done(&a);
+		arena_done(&a); /* nothing is freed twice */
+		if (round == 1)
+			arena_trim();
+	}
+}
+
 static void *churn(void *arg)
 {
 	for (int i = 0; i < 50; i++) {
@@ -143,4 +160,4 @@ TEST(a_thread_takes_its_kept_blocks_with_it)
 RUN_TESTS(CLAIM(allocations_are_aligned_and_apart), CLAIM(the_maximum_holds_and_the_arena_lives_on),
 	  CLAIM(grow_stays_in_place_when_last_and_copies_otherwise), CLAIM(grow_respects_the_maximum),
 	  CLAIM(copies_and_texts_are_whole), CLAIM(neighbours_and_the_dead_are_poisoned),
-	  CLAIM(a_thread_takes_its_kept_blocks_with_it))
+	  CLAIM(kept_blocks_are_reused_and_can_be_given_back), CLAIM(a_thread_takes_its_kept_blocks_with_it))

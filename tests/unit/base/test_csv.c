@@ -36,7 +36,9 @@ TEST(reads_what_rfc_4180_says_at_any_piece_size)
 		{ "a,b\n1,2\n", "a|b/1|2/" },
 		{ "a,b\r\n1,2", "a|b/1|2/" },
 		{ "a,b\r1,2\r", "a|b/1|2/" },
-		{ "\xef\xbb\xbf" "a\n", "a/" },
+		{ "\xef\xbb\xbf"
+		  "a\n",
+		  "a/" },
 		{ "\"a,\"\"x\"\"\",\"l1\nl2\"\n", "a,\"x\"|l1\nl2/" },
 		{ ",\n", "|/" },
 		{ "a,\"\"\n\n\nb,c\n", "a|/b|c/" },

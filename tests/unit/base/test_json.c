@@ -417,10 +417,16 @@ TEST(a_full_buffer_is_the_result)
 		assert_int_equal(json_write_string(&b, STR("")), -ERR_LIMIT);
 		assert_true(b.len <= max);
 	}
-	auto_buf struct buf b;
-	buf_init(&b, strlen(text));
-	assert_int_equal(json_write(&b, &v, JSON_COMPACT), 0);
-	assert_str(buf_str(&b), text);
+	static const char *const exact[] = { "\"\\n\"", "\"x\\u0001\"", "\"\\n and so on, longer than sixteen \\t\"",
+					     "[]", "7" };
+	for (size_t i = 0; i < ARRAY_LEN(exact) + 1; i++) {
+		auto_buf struct buf b;
+		const char *all = i < ARRAY_LEN(exact) ? exact[i] : text;
+		buf_init(&b, strlen(all));
+		assert_int_equal(json_parse(&a, str_c(all), NULL, &v, NULL, NULL), 0);
+		assert_int_equal(json_write(&b, &v, JSON_COMPACT), 0);
+		assert_str(buf_str(&b), all);
+	}
 }
 
 TEST(pointers_lead_where_rfc_6901_says)

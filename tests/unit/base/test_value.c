@@ -275,7 +275,7 @@ static uint64_t next_random(uint64_t *state)
 TEST(any_double_reads_back_and_none_is_shorter)
 {
 	uint64_t state = 88172645463325252u;
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 20000; i++) {
 		struct arena a;
 		uint64_t bits = next_random(&state);
 		double d, back;
