@@ -21,5 +21,7 @@ struct complaints {
 
 void complaints_init(struct complaints *c);
 void complaints_done(struct complaints *c);
+/* Copies; control characters become "?"; beyond COMPLAINTS_MAX it only counts. line 0 = unknown. */
+void complaint_add(struct complaints *c, struct str pointer, unsigned line, unsigned column, struct str place, struct str text);
 /* One line: file:line:column: place: text */
 int complaint_write(struct buf *b, const char *file, const struct complaint *c);
