@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request under construction: shared by request.c, credential.c and shadow.c, gone when call_request_build() returns.
+ */
+#pragma once
+#include "call/call_int.h"
+
+/* One header on its way: what is sent, and what is shown when that differs. */
+struct out_header {
+	struct header header;
+	struct str shown; /* ptr NULL = the value itself, masked by name and by value */
+};
+
+struct build {
+	const struct call_spec *s;
+	struct secrets *secrets;
+	struct arena *a;
+	const struct value *rows; /* the mapped values; NULL = none */
+	struct target *targets;	  /* where each goes */
+	struct buf url, cookies, text, shown;
+	struct out_header *headers;
+	size_t n_headers, header_bytes;
+	bool fixed_as_was;	  /* the spec's own headers stand at the front, none replaced */
+	struct str shown_url;	  /* with an API key as *** */
+	struct value members;	  /* of a body given by members */
+	const struct value *body; /* NULL = none */
+	struct str sent_body;	  /* ptr NULL = none */
+};
+
+/* ---- request.c ---- */
+
+int build_out_of_memory(struct err *e);
+/* What a failed buffer means: "the URL is longer than ..." */
+int build_buf_trouble(const struct buf *b, const char *what, struct err *e);
+/* It has held a credential, or may have. */
+void build_wipe(struct buf *b);
+struct out_header *build_find_header(const struct build *b, struct str name);
+/* Put or replace. `value` and `shown` live as long as the item. */
+void build_set_header(struct build *b, struct str name, struct str value, struct str shown);
+/* The text buffer's content, moved to the arena. */
+int build_keep_text(struct build *b, struct str *ret, struct err *e);
+
+/* ---- credential.c ---- */
+
+int build_secret_headers(struct build *b, struct err *e);
+int build_credential(struct build *b, struct err *e);
+/* Cookies mapped and secret, after those that the system itself fixed. Always shown as ***. */
+int build_cookies(struct build *b, struct err *e);
+int build_key(struct build *b, struct str key, struct err *e);
+
+/* ---- shadow.c ---- */
+
+/* Write b->shown: the request as JSON with secrets as ***. */
+void build_shadow(struct build *b);
