@@ -11,7 +11,9 @@ import { App } from './app';
 import { LanguageProvider } from './i18n';
 import { startAnnouncer } from './lib/announce';
 import { startTheme } from './lib/theme';
+import { allowOnlyEmptyHtml } from './lib/trusted';
 
+allowOnlyEmptyHtml();
 startTheme();
 startAnnouncer();
 

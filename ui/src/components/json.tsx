@@ -24,7 +24,7 @@ export const JsonView = memo(function JsonView({ text, label }: { text: string; 
 	return (
 		<div className="json">
 			{/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keys */}
-			<pre role="region" aria-label={t('json.label', { name: label })} tabIndex={0}>
+			<pre role="group" aria-label={t('json.label', { name: label })} tabIndex={0}>
 				{parsed
 					? parsed.lines.slice(0, shown).map((line, i) => (
 							// biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name

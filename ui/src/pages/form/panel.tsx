@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The left side: fields, one primary action, and what became of it. */
-import { CircleCheck, LoaderCircle } from 'lucide-react';
+import { CircleCheck } from 'lucide-react';
 import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
-import { Button } from 'react-aria-components/Button';
 import { Link } from 'wouter';
 import { Problem } from '../../api/client';
 import { useRun, useSubmit } from '../../api/queries';
 import type { Form, Submission } from '../../api/types';
+import { BusyButton } from '../../components/busy';
 import { Note, ProblemNote } from '../../components/notes';
 import { type MessageId, useLanguage, useT } from '../../i18n';
 import { announce } from '../../lib/announce';
@@ -213,7 +213,7 @@ export function FormPanel(props: {
 			<section className="form-side" aria-labelledby="form-title">
 				<h1 id="form-title">{say(form.title, language, fromName(form.form))}</h1>
 				{description && <p className="lead">{description}</p>}
-				<form noValidate onSubmit={send} aria-labelledby="form-title">
+				<form noValidate onSubmit={send}>
 					{isSummarized && <Summary form={form} complaints={shown} focusKey={refusals} />}
 					<div className="fields">
 						{form.fields.map((f) => (
@@ -238,10 +238,9 @@ export function FormPanel(props: {
 							</div>
 						))}
 					</div>
-					<Button type="submit" className="button submit" data-kind="primary" isPending={submit.isPending}>
-						{submit.isPending && <LoaderCircle className="spin" size={16} aria-hidden="true" />}
-						{submit.isPending ? t('form.working') : say(form.submit_title, language, t('form.submit'))}
-					</Button>
+					<BusyButton type="submit" className="button submit" kind="primary" isBusy={submit.isPending}>
+						{say(form.submit_title, language, t('form.submit'))}
+					</BusyButton>
 				</form>
 				{!submit.isPending && result && result.run.state === 'running' && <Following id={result.run.id} />}
 				{!submit.isPending && result && result.run.state !== 'running' && <StatusLine result={result} />}

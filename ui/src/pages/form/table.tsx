@@ -10,7 +10,7 @@ import { fromName } from '../../lib/text';
 export function ScrollBox({ label, children }: { label: string; children: ReactNode }) {
 	return (
 		// biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keys (axe: scrollable-region-focusable)
-		<div className="scroll-box" role="region" aria-label={label} tabIndex={0}>
+		<div className="scroll-box" role="group" aria-label={label} tabIndex={0}>
 			{children}
 		</div>
 	);

@@ -2,10 +2,10 @@
 /* One run: what it was, what each step did, and every item with what was sent and what came back. */
 import { ArrowLeft, Play } from 'lucide-react';
 import { type ReactNode, useEffect } from 'react';
-import { Button } from 'react-aria-components/Button';
 import { Link, useParams } from 'wouter';
 import { useComponents, useResume, useRun } from '../../api/queries';
 import type { Run } from '../../api/types';
+import { BusyButton } from '../../components/busy';
 import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
 import { State } from '../../components/state';
 import { useLanguage, useT } from '../../i18n';
@@ -138,10 +138,10 @@ function Trouble({ run }: { run: Run }) {
 					tone="warn"
 					title={t('state.interrupted')}
 					actions={
-						<Button className="button" isPending={resume.isPending} onPress={() => resume.mutate()}>
+						<BusyButton className="button" isBusy={resume.isPending} onPress={() => resume.mutate()}>
 							<Play size={14} aria-hidden="true" />
 							{t('run.resume')}
-						</Button>
+						</BusyButton>
 					}
 				>
 					<p>{t('run.resumeNote')}</p>

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Claims that need data which only the mock can promise: troubles on demand, every field type, runs in every state. */
+import assert from 'node:assert/strict';
+
+export function mockTests(test, { base }) {
+	const submit = async (page, city) => {
+		await page.goto(`${base}/app/weather`);
+		await page.getByRole('textbox', { name: 'City' }).fill(city);
+		await page.keyboard.press('Enter');
+	};
+
+	test('a_problem_from_the_server_stands_beside_its_field', {}, async (page) => {
+		await submit(page, 'Atlantis');
+		await page
+			.locator('.field .problem-text')
+			.getByText('No place is called "Atlantis"; check the spelling.')
+			.waitFor();
+		assert.equal(await page.getByRole('alert').count(), 0, 'not told twice');
+		await page.locator('.summary:focus').waitFor();
+	});
+
+	test('a_failed_call_says_what_where_and_what_next_with_its_run', {}, async (page) => {
+		await submit(page, 'Down');
+		const alert = page.getByRole('alert');
+		await alert.getByText('The weather service refused the connection').waitFor();
+		await alert.getByText('step "forecast"').waitFor();
+		await alert.getByText('Nothing was saved').waitFor();
+		await alert.getByRole('link', { name: /^Open run/ }).click();
+		await page.locator('h1 .state', { hasText: 'Failed' }).waitFor();
+	});
+
+	test('a_time_out_is_told_apart_from_a_refusal', {}, async (page) => {
+		await submit(page, 'Timeout');
+		await page.getByRole('alert').getByText('took too long to answer').waitFor();
+	});
+
+	test('a_run_that_takes_longer_is_followed_to_its_end', {}, async (page) => {
+		await submit(page, 'Slow');
+		await page.getByText(/is still working/).waitFor();
+		await page.getByText(/has ended/).waitFor({ timeout: 12_000 });
+	});
+
+	test('an_unreachable_server_is_no_blank_page', {}, async (page) => {
+		await page.goto(`${base}/app/weather`);
+		await page.getByRole('textbox', { name: 'City' }).fill('Paris');
+		await page.route('**/submissions', (route) => route.abort());
+		await page.keyboard.press('Enter');
+		await page.getByRole('alert').getByText('The Weir server did not answer').waitFor();
+		await page.getByRole('alert').getByText('we do not know whether your form arrived').waitFor();
+	});
+
+	test('an_answer_that_is_no_json_is_told_as_such', {}, async (page) => {
+		await page.route('**/forms/weather', (route) =>
+			route.fulfill({ status: 200, contentType: 'text/html', body: '<p>proxy</p>' }),
+		);
+		await page.goto(`${base}/app/weather/weather`);
+		await page.getByText('The answer could not be read').waitFor();
+	});
+
+	test('a_view_of_a_wrong_shape_does_not_take_the_form_with_it', {}, async (page) => {
+		const body =
+			'{"run":{"id":"1","state":"done","duration_ms":1},"entry_id":"1","view":{"title":"Odd","values":[null],"chart":7,"table":{"columns":4}}}';
+		await page.goto(`${base}/app/weather`);
+		await page.route('**/submissions', (route) =>
+			route.fulfill({ status: 200, contentType: 'application/json', body }),
+		);
+		await page.getByRole('textbox', { name: 'City' }).fill('Paris');
+		await page.keyboard.press('Enter');
+		await page.getByText('This part of the page stopped working').waitFor();
+		assert.equal(await page.getByRole('textbox', { name: 'City' }).inputValue(), 'Paris');
+	});
+
+	test('every_field_type_can_be_filled_in_and_keeps_its_digits', {}, async (page) => {
+		await page.goto(`${base}/app/inspection`);
+		await page.getByRole('textbox', { name: 'Site' }).fill('North gate');
+		await page.locator('[data-type=catalog] button').click();
+		await page.getByRole('option', { name: 'High' }).click();
+		await page.getByRole('textbox', { name: 'People present' }).press('ArrowUp');
+		await page.getByRole('textbox', { name: 'Noise level' }).fill('85,50');
+		const day = page.locator('#field-day [role=spinbutton]').first();
+		await day.click();
+		await page.keyboard.type('19112026');
+		await page.locator('#field-from [role=spinbutton]').first().click();
+		await page.keyboard.type('0830');
+		await page.getByRole('textbox', { name: 'Web page' }).fill('https://example.org/gate');
+		await page.getByRole('textbox', { name: 'Faults' }).fill('rust\nloose bolt');
+		await page
+			.locator('#field-photo input[type=file]')
+			.setInputFiles({ name: 'gate.png', mimeType: 'image/png', buffer: Buffer.from('not really') });
+		await page.getByText('gate.png').waitFor();
+		await page.getByText('Someone must call back').click();
+		const [request] = await Promise.all([
+			page.waitForRequest('**/submissions'),
+			page.getByRole('button', { name: 'Send the report' }).click(),
+		]);
+		const sent = request.postData();
+		for (const part of [
+			'"site":"North gate"',
+			'"kind":"yearly"',
+			'"risk":"high"',
+			'"people":3',
+			'"level":85.50',
+			'"day":"2026-11-19"',
+			'"from":"08:30:00"',
+			'"page":"https://example.org/gate"',
+			'"faults":["rust","loose bolt"]',
+			'"name":"gate.png"',
+			'"urgent":true',
+		])
+			assert.ok(sent.includes(part), `${part} in ${sent}`);
+		assert.ok(!sent.includes('"next"') && !sent.includes('"remarks"'), 'empty fields are left out');
+		await page.locator('.status').waitFor();
+	});
+
+	test('several_mistakes_are_counted_and_lead_to_their_fields', {}, async (page) => {
+		await page.goto(`${base}/app/inspection`);
+		await page.getByRole('button', { name: 'Send the report' }).click();
+		const summary = page.getByRole('group', { name: '3 fields need your attention' });
+		await summary.getByRole('link', { name: /^Risk/ }).click();
+		await page.locator('#field-risk button:focus').waitFor();
+	});
+
+	test('items_are_filtered_and_paged_in_the_address', {}, async (page) => {
+		await page.goto(`${base}/runs/4823`);
+		await page.getByText('1 to 50 of 1,240').waitFor();
+		await page.getByRole('link', { name: 'Next 50' }).click();
+		await page.getByText('51 to 100 of 1,240').waitFor();
+		assert.match(page.url(), /after=50/);
+		await page.locator('.items-head').getByText('Failed', { exact: true }).click();
+		await page.getByText('1 to 31 of 31').waitFor();
+		assert.match(page.url(), /state=failed/);
+		await page.locator('.item-rows a').nth(1).click();
+		assert.match(page.url(), /state=failed.*item=47/);
+	});
+
+	test('numbers_are_shown_with_the_digits_that_were_sent', {}, async (page) => {
+		await page.goto(`${base}/runs/4823?item=8`);
+		const numbers = await page
+			.locator('.json [data-kind=number]')
+			.allInnerTexts()
+			.catch(() => []);
+		await page.locator('details.call .json').nth(1).waitFor();
+		const shown = numbers.length ? numbers : await page.locator('.json [data-kind=number]').allInnerTexts();
+		for (const text of ['24.1000', '12345678901234567890', '90071992547401001'])
+			assert.ok(shown.includes(text), `${text} in ${shown}`);
+	});
+
+	test('an_unknown_outcome_is_never_told_as_done', {}, async (page) => {
+		await page.goto(`${base}/runs/4822?state=unknown`);
+		await page.locator('.item-rows a').first().click();
+		await page.locator('h2 .state', { hasText: 'Unknown outcome' }).waitFor();
+		await page.locator('details.call').getByText('No answer came back.').waitFor();
+	});
+
+	test('an_interrupted_run_can_be_resumed', {}, async (page) => {
+		await page.goto(`${base}/runs/4821`);
+		await page.getByRole('button', { name: 'Resume' }).click();
+		await page.locator('h1 .state', { hasText: 'Done' }).waitFor();
+	});
+
+	test('runs_are_paged_in_the_address_and_the_way_back_is_known', {}, async (page) => {
+		await page.goto(`${base}/runs`);
+		await page.getByRole('link', { name: 'Older' }).click();
+		await page.getByRole('link', { name: 'Newer' }).waitFor();
+		assert.match(page.url(), /after=50/);
+		await page.getByRole('link', { name: 'Newer' }).click();
+		await page.locator('tbody a', { hasText: '4826' }).waitFor();
+	});
+
+	test('a_running_run_refreshes_by_itself', {}, async (page) => {
+		await page.goto(`${base}/runs/4826`);
+		const out = page.locator('.counts .value').nth(1);
+		await out.waitFor();
+		if ((await page.locator('h1 .state').innerText()) !== 'Running') return;
+		const before = await out.innerText();
+		await page.waitForTimeout(2600);
+		assert.notEqual(await out.innerText(), before);
+	});
+
+	test('an_address_that_leads_nowhere_says_so', {}, async (page) => {
+		await page.goto(`${base}/nowhere`);
+		await page.getByRole('heading', { level: 1, name: 'There is no page here' }).waitFor();
+		await page.getByRole('link', { name: 'Open the list of runs' }).click();
+		await page.getByRole('heading', { level: 1, name: 'Runs' }).waitFor();
+	});
+}
