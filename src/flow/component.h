@@ -21,8 +21,8 @@ struct field {
 	enum field_type type;
 	bool required, primary_key, query;
 	const struct value *title;   /* string or { en, fr }; NULL = the name */
-	const struct value *choices; /* "enum": array; NULL = any */
-	const struct value *source;  /* the field as written: help, unit, minimum, maximum, min_length, max_length, pattern... */
+	const struct value *choices; /* "enum": array of values, or of { value, title }; NULL = any */
+	const struct value *source;  /* the field as written: help, unit, default, minimum, maximum, min_length, max_length */
 	bool has_minimum, has_maximum;
 	double minimum, maximum;
 	uint64_t min_length, max_length; /* characters; 0 = no limit */
@@ -50,7 +50,13 @@ struct form {
 	size_t n_fields;
 	struct str submit;  /* dataflow */
 	struct str display; /* function, may be empty */
+	struct str *entries; /* names of the fields shown in the list of saved entries; none given = all of the model */
+	size_t n_entries;
 	const struct value *source; /* as written: title, description, submit_title */
+};
+
+struct component_secret {
+	struct str name, where; /* where: "systems.crm.auth.token" */
 };
 
 struct component {
@@ -65,6 +71,8 @@ struct component {
 	struct form *forms;
 	size_t n_forms;
 	struct str functions; /* JavaScript, may be empty */
+	struct component_secret *secrets;
+	size_t n_secrets;
 	char version[65];     /* hex SHA-256 of the canonical (compact, as ordered) JSON */
 	int refs;
 };
@@ -93,7 +101,11 @@ enum model_flag {
 	MODEL_PARTIAL = BIT(1),	  /* required fields may be missing (update) */
 	MODEL_ONLY_KNOWN = BIT(2), /* unknown members are refused; else passed on as they are */
 };
-/* Check `data` (an object) against the fields; the result shares what needs no change. Returns the number of complaints. */
+/*
+ * Check `data` (an object) against the fields; the result shares what needs no change. Returns the number of complaints. A required field
+ * refuses null, the empty text and blanks. MODEL_FROM_TEXT: the empty text is as good as absent, an array is JSON or texts between commas.
+ * A file is a text (its id) or an object with a name.
+ */
 unsigned model_check(const struct component *k, const struct value *data, unsigned flags, struct arena *a, struct value *ret,
 		     model_complain *complain, void *arg);
 /* JSON Schema (2020-12) of the component file, with the settings of each kind. */

@@ -11,12 +11,12 @@
 
 struct path; /* compiled plain path */
 
-/* NULL when `text` (without the "=") is no plain path or starts with something else than item. */
+/* NULL when `text` (without the "=") is no plain path or starts with something else than item; ".length" is JavaScript's, too. */
 struct path *path_compile(struct arena *a, struct str text);
 /* The value in `item`, borrowed, or NULL. */
 const struct value *path_get(const struct path *p, const struct value *item);
 /* Put a value at a dotted field path ("data.city", "_forecast"), making objects on the way; for result store fields. -ERR_INVALID when a
- * part on the way is no object. The path is borrowed text. */
+ * part on the way is no object. Names are copied; containers on the way are copied first, so sharers of the old ones see no change. */
 int path_put(struct arena *a, struct value *item, struct str field_path, struct value v, struct err *e);
 
 struct mapping;
@@ -27,8 +27,8 @@ bool mapping_is_literal(const struct mapping *m);
 size_t mapping_scripts(const struct mapping *m);
 struct str mapping_script(const struct mapping *m, size_t i); /* source of the i-th */
 /*
- * Evaluate over an item. `scripted`: an array with mapping_scripts() values (VALUE_NULL stands for undefined, too), NULL when there are none. Object
- * members whose expression gives nothing are left out; array items become null; a mapping that is itself one expression may give VALUE_ABSENT.
+ * Evaluate over an item. `scripted`: an array with mapping_scripts() values, NULL when there are none; VALUE_NULL in it stands for undefined, so a
+ * script that gives null gives nothing (a null in the mapping or at the end of a plain path stays null). Object members whose expression gives nothing are left out; array items become null; a mapping that is itself one expression may give VALUE_ABSENT.
  * Shares with the item and the mapping: nothing is copied that need not be.
  */
 int mapping_eval(const struct mapping *m, struct arena *a, const struct value *item, const struct value *scripted, struct value *ret,

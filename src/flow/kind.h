@@ -20,8 +20,9 @@ struct compile {
 	struct arena *arena;	 /* lives as long as the plan */
 	struct complaints *complaints;
 	struct str place;	 /* dataflow "x", step "y" */
+	const struct value *step; /* the step as written */
 };
-/* Complain about a setting of the step: `at` NULL = the step itself. Always returns -ERR_INVALID. */
+/* Complain about a setting of the step: `at` NULL = the member `field` of the step, or the step itself. Always returns -ERR_INVALID. */
 int compile_complain(struct compile *c, const struct value *at, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 enum verdict {
@@ -43,7 +44,7 @@ struct kind {
 	size_t opts_size;
 	/* Check and prepare: s->opts is filled from opts; s->compiled is the kind's own. 0 or -ERR_INVALID after complaining. */
 	int (*compile)(struct compile *c, struct plan_step *s);
-	void (*release)(struct plan_step *s);
+	void (*release)(struct plan_step *s); /* when s->compiled is set, even if compile has failed */
 	/* What this step promises and does, for people; in `a`. May be NULL. */
 	struct str (*promise)(const struct plan_step *s, struct arena *a);
 	struct str (*detail)(const struct plan_step *s, struct arena *a);
