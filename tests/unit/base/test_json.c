@@ -152,6 +152,8 @@ TEST(wrong_texts_are_refused_at_their_offset)
 		{ "\"\\ud800\\u0041\"", 1, "surrogate" },
 		{ "\"\\ud800x\"", 1, "surrogate" },
 		{ "\"\\udc00\\ud800\"", 1, "surrogate" },
+		{ "\"\\udc00\\udc00\"", 1, "surrogate" },
+		{ "\"\\udfff\\udfff\"", 1, "surrogate" },
 		{ "\"a\x80\"", 2, "UTF-8" },
 		{ "\"\\n\xc0\xaf\"", 3, "UTF-8" },
 		{ "\"\xed\xa0\x80\"", 1, "UTF-8" },

@@ -38,6 +38,29 @@ TEST(what_was_put_is_found_until_removed)
 	map_free(NULL);
 }
 
+TEST(a_small_crowded_map_loses_nobody)
+{
+	/* Few slots, so that probe chains run into each other and removal often moves an entry of its own chain. */
+	enum { KEYS = 16, TURNS = 100000 };
+	static int values[KEYS];
+	bool is_in[KEYS] = { false };
+	char text[16];
+	uint32_t random = 12345;
+	struct map *m = map_new(KEYS);
+	for (int turn = 0; turn < TURNS; turn++) {
+		random = random * 1664525u + 1013904223u;
+		int i = (int)(random >> 16) % KEYS;
+		if (random >> 31)
+			assert_int_equal(map_put(m, key_of(text, i), &values[i], NULL), 0);
+		else
+			assert_ptr_equal(map_remove(m, key_of(text, i)), is_in[i] ? &values[i] : NULL);
+		is_in[i] = random >> 31;
+		int k = (int)(random >> 8) % KEYS;
+		assert_ptr_equal(map_find(m, key_of(text, k)), is_in[k] ? &values[k] : NULL);
+	}
+	map_free(m);
+}
+
 TEST(iteration_follows_insertion)
 {
 	static int values[100];
@@ -90,5 +113,6 @@ TEST(the_hash_sees_every_byte_and_the_length)
 	}
 }
 
-RUN_TESTS(CLAIM(what_was_put_is_found_until_removed), CLAIM(iteration_follows_insertion), CLAIM(keys_are_copied_bytes),
+RUN_TESTS(CLAIM(what_was_put_is_found_until_removed), CLAIM(a_small_crowded_map_loses_nobody),
+	  CLAIM(iteration_follows_insertion), CLAIM(keys_are_copied_bytes),
 	  CLAIM(the_hash_sees_every_byte_and_the_length))
