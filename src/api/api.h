@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The REST face and the pages (docs/internals/rest.md). Until access control exists it is bound to loopback only. */
+#pragma once
+#include "http/server.h"
+#include "run/run.h"
+#include "step/steps.h"
+
+#define API_SUBMIT_WAIT_MS 30000 /* how long a form waits for its run */
+#define API_WAIT_MAX_MS 60000	 /* most that `Prefer: wait=` gets */
+#define API_CLIP_BYTES 65536	 /* of a body shown in an item's page */
+#define API_ITEMS_MAX 10000	 /* items of one request that starts a run */
+
+struct api;
+
+struct api_config {
+	struct loop *loop;
+	struct store *store;
+	struct step_services *services;
+	struct flow_env env; /* its environment is that of all runs that start here */
+	uint16_t port;	     /* 0 = any free */
+};
+
+/* Listen, and go on with the runs that were interrupted. */
+int api_open(struct api **ret, const struct api_config *config, struct err *e);
+uint16_t api_port(const struct api *a);
+/* Take no more work; on_idle runs when no run is under way. */
+void api_drain(struct api *a, void (*on_idle)(void *arg), void *arg);
+void api_close(struct api *a); /* runs under way stay on disk, to be resumed */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of api/: the server's state, a request on its way, the components in use. */
+#pragma once
+#include "api/api.h"
+#include "api/views.h"
+#include "base/auto.h"
+#include "base/json.h"
+
+#define API_PARAMS_MAX 4
+
+struct api {
+	struct api_config config;
+	struct http_server *server;
+	struct list components; /* of struct loaded */
+	struct list live;	/* of struct live_run */
+	struct list requests;	/* under way */
+	void (*on_idle)(void *arg);
+	void *on_idle_arg;
+	bool is_draining;
+	uint16_t port;
+};
+
+/* One request; lives until it was answered or the client is gone and nothing waits for it any more. */
+struct request {
+	struct list link;
+	struct api *api;
+	struct http_exchange *x; /* NULL once answered, or the client left */
+	struct arena arena;
+	struct str path; /* raw */
+	struct str params[API_PARAMS_MAX]; /* decoded parts of the path that the route leaves open */
+	size_t n_params;
+	struct value body; /* parsed, when the route takes JSON */
+	void *state;	   /* the handler's own, in the arena */
+	int busy;	   /* callbacks that will still come */
+};
+
+/* Who waits holds the request; the last release frees it. */
+static inline void request_hold(struct request *rq)
+{
+	rq->busy++;
+}
+void request_release(struct request *rq);
+
+void reply_json(struct request *rq, int status, const struct value *body, const char *location);
+/* problem+json; `more` (may be NULL) is an object whose members are added. */
+void reply_problem(struct request *rq, int status, const char *type, const struct value *more, const char *fmt, ...) PRINTF_LIKE(5, 6);
+void reply_store_error(struct request *rq, const struct store_result *result);
+/* A query parameter, decoded into the request's arena; ptr NULL when absent. */
+struct str request_query(struct request *rq, const char *name);
+/* limit= and after= of a page; false after answering 400. */
+bool request_page(struct request *rq, size_t *ret_limit, int64_t *ret_after);
+
+/* A part of the path as a number of 0 or more; false after answering 404. */
+bool request_number(struct request *rq, size_t param, int64_t *ret);
+
+/* components.c: compiled components by name, as fresh as the store. */
+struct loaded {
+	struct list link;
+	struct component *component;
+	struct script_program *functions; /* NULL = none or not yet made */
+	msec_t imported_at;
+	int refs;
+};
+/* `done` with NULL after the request was answered (404, 500). It comes later. */
+typedef void component_ready(struct request *rq, struct loaded *k);
+void component_fetch(struct request *rq, struct str name, component_ready *done);
+struct loaded *loaded_ref(struct loaded *k);
+void loaded_unref(struct loaded *k);
+/* Compile for running; answers the request when it cannot. */
+struct plan *loaded_plan(struct request *rq, struct loaded *k, struct str dataflow);
+void components_free(struct api *a);
+
+/* live.c: runs that this process executes. */
+struct live_run {
+	struct list link;
+	struct api *api;
+	struct run *run;
+	struct plan *plan;
+	struct buf input;	/* lines not yet read by the run */
+	uint32_t input_lines;
+	struct request *waiter; /* held; NULL = nobody */
+	void (*on_over)(struct request *rq, struct live_run *lr); /* the run ended, or the wait ran out (is_over tells) */
+	struct loop_timer timer;
+	struct arena arena;	/* outputs, while somebody waits */
+	struct value outputs;
+	struct value problem;	/* of the first item that failed */
+	enum item_state problem_state;
+	bool is_over, is_started;
+};
+/* Start a run over the lines in `input` (taken). NULL after answering. The waiter hears of its start or end through on_over. */
+struct live_run *live_start(struct request *rq, struct plan *p, const char *trigger, struct buf *input, uint32_t lines, msec_t wait,
+			    void (*on_over)(struct request *rq, struct live_run *lr));
+struct live_run *live_find(struct api *a, int64_t id);
+/* Go on with a run of the store; NULL rq = nobody asks. */
+void live_resume(struct api *a, int64_t id, struct request *rq);
+void live_resume_all(struct api *a);
+void live_free_all(struct api *a);
+
+/* Handlers. */
+typedef void handler(struct request *rq);
+handler get_components, put_component, get_component, get_form, post_submission, post_run, get_entries, get_entry, get_runs, get_run, post_resume,
+	get_items, get_item;
+
+/* pages.c: the user interface, embedded. True when it answered. */
+bool pages_serve(struct request *rq);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: what the commands share. Libraries return, programs speak: only app/ prints. */
+#pragma once
+#include "base/auto.h"
+#include "base/json.h"
+#include "run/run.h"
+#include "step/steps.h"
+
+/* Exit codes: a part of the contract (docs/internals/cli.md). */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_RUN_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_INVALID = 3,
+	EXIT_UNREACHABLE = 5,
+	EXIT_PARTLY = 7,
+};
+
+/* Flags that every command knows. */
+struct app_flags {
+	const char *data_dir; /* NULL = the default */
+	const char *env;      /* NULL = $WEIR_ENV or the component's first */
+	const char *secrets_file;
+	bool quiet, verbose, no_color;
+};
+
+struct app {
+	struct app_flags flags;
+	struct loop *loop;
+	struct store *store;
+	struct step_services services;
+	struct flow_env env;
+	char data_dir[4096];
+};
+
+struct command {
+	const char *name;
+	const char *usage; /* after "weir " */
+	const char *brief;
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns an exit code */
+	const char *help; /* more lines, with examples */
+};
+extern const struct command commands[]; /* ends with a NULL name */
+
+/* "weir: text" on stderr; returns EXIT_USAGE. */
+int app_usage(const struct command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* "weir: text" on stderr. */
+void app_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+bool app_color(const struct app_flags *f, int fd);
+
+/*
+ * Flags of a command: the common ones and its own. Own values are put where the row says; what is no flag is moved to the end,
+ * *ret_first is its index. False after saying what is wrong.
+ */
+struct flag {
+	const char *name; /* long, without dashes; NULL ends */
+	char letter;	  /* 0 = none */
+	const char **value; /* takes a value, the last one wins */
+	bool *present;	    /* takes none */
+	int (*each)(void *arg, const char *value); /* takes a value, called for each */
+	void *arg;
+};
+bool app_flags_parse(const struct command *c, int argc, char **argv, struct app_flags *f, const struct flag *own, int *ret_first);
+
+/* Open the parts that a command needs: loop and services always; the store when asked (with its directory). Says what is wrong. */
+int app_open(struct app *a, bool with_store);
+void app_close(struct app *a);
+/* Where data lives: flag, $WEIR_DATA, $XDG_STATE_HOME/weir, ~/.local/state/weir. */
+void app_data_dir(const struct app_flags *f, char *ret, size_t size);
+
+/* Load, check and complain on stderr; NULL = said. `file` may end in ":DATAFLOW", which is cut off and given back. */
+struct component *app_component(struct app *a, const char *file, struct str *ret_dataflow);
+struct plan *app_plan(struct app *a, struct component *k, struct str dataflow);
+/* Print complaints, each with its place. */
+void app_complain(const char *file, const struct complaints *c);
+/* Whole file into a malloc'd buffer. */
+int app_read_file(const char *path, size_t max, struct buf *ret, struct err *e);
+
+/* Wait for one store answer: start the operation with app_wait_done as its callback, then app_wait() runs the loop until it came. */
+struct app_wait {
+	struct app *app;
+	bool is_done;
+	void (*use)(void *arg, const struct store_result *result);
+	void *arg;
+	enum store_error error;
+	char detail[512];
+};
+void app_wait_done(void *arg, const struct store_result *result);
+int app_wait(struct app_wait *w);
+
+/* Check a file and put it into the store; says what it did and which secrets are missing. */
+int app_import(struct app *a, const char *file);
+/* The row of a command by its name. */
+const struct command *app_command(const char *name);
+
+int cmd_run(int argc, char **argv);
+int cmd_call(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_sample_api(int argc, char **argv);
+int cmd_runs(int argc, char **argv);
+int cmd_entries(int argc, char **argv);
+int cmd_systems(int argc, char **argv);
+int cmd_schema(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weir call: one API call outside of any run. The same spec, request and judgement as in a dataflow; no ledger. */
+#include "app/app.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+struct call_command {
+	struct app app;
+	const struct command *command;
+	const char *file;
+	const char *result;
+	struct arena arena;
+	struct value system; /* kept: the component it came from is held too */
+	struct component *component;
+	struct call_spec *spec;
+	struct call_result_rule *rule;
+	struct call_request request;
+	bool is_done;
+	int code;
+};
+
+static void complain(void *arg, const struct value *at, const char *field, const char *sentence)
+{
+	if (field && *field)
+		app_say("%s: %s", field, sentence);
+	else
+		app_say("%s", sentence);
+}
+
+struct system_search {
+	struct call_command *cc;
+	struct str name;
+	struct str names[64];
+	size_t n;
+};
+
+static void on_list(void *arg, const struct store_result *result)
+{
+	struct system_search *s = arg;
+	for (size_t i = 0; i < result->n && s->n < ARRAY_LEN(s->names); i++)
+		s->names[s->n++] = arena_str(&s->cc->arena, result->components[i].name);
+}
+
+static void on_system_component(void *arg, const struct store_result *result)
+{
+	struct system_search *s = arg;
+	auto_free struct complaints *c = malloc(sizeof(*c));
+	if (!c || result->error || !result->n)
+		return;
+	complaints_init(c);
+	struct doc *doc = doc_parse("component", result->components[0].source, c);
+	struct component *k = doc ? component_new(doc, &s->cc->app.env, c) : NULL;
+	complaints_done(c);
+	if (k && value_get(k->systems, s->name))
+		s->cc->component = k;
+	else
+		component_unref(k);
+}
+
+/* The first imported component that has the system. */
+static void system_search_store(struct call_command *cc, struct str name)
+{
+	struct system_search s = { .cc = cc, .name = name };
+	struct err e = ERR_INIT;
+	struct app_wait wait = { .app = &cc->app, .use = on_list, .arg = &s };
+	if (store_component_list(cc->app.store, app_wait_done, &wait, &e) == 0)
+		(void)app_wait(&wait);
+	for (size_t i = 0; i < s.n && !cc->component; i++) {
+		struct app_wait one = { .app = &cc->app, .use = on_system_component, .arg = &s };
+		if (store_component_get(cc->app.store, s.names[i], STR_NULL, app_wait_done, &one, &e) == 0)
+			(void)app_wait(&one);
+	}
+}
+
+static int spec_prepare(struct call_command *cc, struct str system_name, struct str connector, const char *method, const char *path)
+{
+	enum call_method m;
+	struct err e = ERR_INIT;
+	if (!call_method_parse(str_c(method), &m))
+		return app_usage(cc->command, "\"%s\" is no method; write GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS", method);
+	if (cc->file)
+		cc->component = app_component(&cc->app, cc->file, NULL);
+	else
+		system_search_store(cc, system_name);
+	if (!cc->component && cc->file)
+		return EXIT_INVALID;
+	const struct value *system = cc->component ? value_get(cc->component->systems, system_name) : NULL;
+	if (!system) {
+		app_say("there is no system \"%.*s\" %s; name its file with -f FILE, or import it", STR_ARG(system_name),
+			cc->file ? cc->file : "in the imported components");
+		return EXIT_INVALID;
+	}
+	const struct value *connectors = value_get_c(system, "connectors");
+	if (!connector.len && value_is(connectors, VALUE_OBJECT) && connectors->len == 1)
+		connector = connectors->members[0].key;
+	cc->spec = call_spec_new(&cc->arena, system, system_name, connector, str_c(path), m, cc->app.env.env, complain, cc);
+	cc->rule = call_result_rule_new(&cc->arena, str_c(cc->result ? cc->result : "body"), &e);
+	if (!cc->rule)
+		return app_usage(cc->command, "--result: %s", e.msg);
+	return cc->spec ? EXIT_OK : EXIT_INVALID;
+}
+
+static int parameters_parse(struct call_command *cc, int n, char **words, struct value *ret)
+{
+	struct err e = ERR_INIT;
+	*ret = value_object();
+	for (int i = 0; i < n; i++) {
+		const char *eq = strchr(words[i], '=');
+		if (!eq || eq == words[i])
+			return app_usage(cc->command, "%s: write name=value or name:=JSON", words[i]);
+		bool is_json = eq[-1] == ':';
+		struct value v = value_string(str_c(eq + 1));
+		if (is_json && json_parse(&cc->arena, str_c(eq + 1), NULL, &v, NULL, &e) < 0)
+			return app_usage(cc->command, "%s: %s", words[i], e.msg);
+		(void)value_set(&cc->arena, ret, str_from(words[i], (size_t)(eq - words[i]) - (is_json ? 1 : 0)), v);
+	}
+	if (call_spec_check_mapping(cc->spec, ret, complain, cc))
+		return EXIT_INVALID;
+	return EXIT_OK;
+}
+
+/* Request and answer as a person reads them, on stderr. */
+static void request_print(const struct call_command *cc)
+{
+	struct arena a;
+	struct value v;
+	arena_init(&a, 0);
+	if (json_parse(&a, cc->request.masked, NULL, &v, NULL, NULL) == 0) {
+		const struct value *headers = value_get_c(&v, "headers"), *body = value_get_c(&v, "body");
+		fprintf(stderr, "> %s %.*s\n", call_method_name(cc->request.method), STR_ARG(value_text(value_get_c(&v, "url"))));
+		for (size_t i = 0; headers && i < headers->len; i++)
+			fprintf(stderr, "> %.*s: %.*s\n", STR_ARG(value_text(value_at(value_at(headers, i), 0))),
+				STR_ARG(value_text(value_at(value_at(headers, i), 1))));
+		if (value_is(body, VALUE_STRING))
+			fprintf(stderr, ">\n> %.*s\n", STR_ARG(value_text(body)));
+	}
+	arena_done(&a);
+}
+
+static void answer_print(const struct call_answer *x)
+{
+	fprintf(stderr, "< %d\n", x->status);
+	for (size_t i = 0; i < x->headers.len; i++)
+		fprintf(stderr, "< %.*s: %.*s\n", STR_ARG(value_text(value_at(value_at(&x->headers, i), 0))),
+			STR_ARG(value_text(value_at(value_at(&x->headers, i), 1))));
+	fprintf(stderr, "*");
+	for (size_t i = 0; x->timings.kind == VALUE_OBJECT && i < x->timings.len; i++)
+		fprintf(stderr, " %.*s %.*s ms", STR_ARG(x->timings.members[i].key), STR_ARG(value_text(&x->timings.members[i].value)));
+	fputc('\n', stderr);
+}
+
+static int result_print(const struct value *result)
+{
+	struct buf b;
+	buf_init(&b, 256u << 20);
+	int rc = json_write(&b, result, JSON_PRETTY);
+	if (rc == 0)
+		printf("%.*s\n", STR_ARG(buf_str(&b)));
+	buf_done(&b);
+	return rc == 0 ? EXIT_OK : EXIT_RUN_FAILED;
+}
+
+static void on_response(void *arg, const struct http_response *r)
+{
+	struct call_command *cc = arg;
+	struct call_answer x = { 0 };
+	struct value result = VALUE_NONE, problem = VALUE_NONE;
+	auto_free char *body = NULL;
+	cc->is_done = true;
+	loop_stop(cc->app.loop);
+	cc->code = EXIT_RUN_FAILED;
+	if (call_answer_from_response(r, cc->app.services.secrets, &cc->arena, &x, &body) < 0) {
+		app_say("out of memory");
+		return;
+	}
+	if (cc->app.flags.verbose)
+		answer_print(&x);
+	enum call_verdict v = call_judge(cc->spec, cc->rule, &x, &cc->arena, &result, &problem);
+	if (v == CALL_OK) {
+		cc->code = result_print(&result);
+		return;
+	}
+	const struct value *detail = value_get_c(&problem, "detail");
+	app_say("%.*s%s", STR_ARG(detail ? value_text(detail) : STR("the call failed")), v == CALL_UNKNOWN ? " (unknown outcome)" : "");
+	cc->code = x.error == HTTP_ERROR_NONE ? EXIT_RUN_FAILED : v == CALL_UNKNOWN ? EXIT_PARTLY : EXIT_UNREACHABLE;
+}
+
+static int call_send(struct call_command *cc)
+{
+	const struct call_limits *l = call_spec_limits(cc->spec);
+	struct err e = ERR_INIT;
+	struct http_request request = {
+		.method = str_c(call_method_name(cc->request.method)), .url = cc->request.url, .headers = &cc->request.headers,
+		.body = cc->request.body, .connect_timeout = l->connect_timeout, .first_byte_timeout = l->first_byte_timeout,
+		.total_timeout = l->total_timeout, .max_body = l->max_body, .tls_no_verify = l->tls_no_verify,
+	};
+	if (cc->app.flags.verbose)
+		request_print(cc);
+	if (!http_start(cc->app.services.http, &request, on_response, cc, &e)) {
+		app_say("%s", e.msg);
+		return EXIT_RUN_FAILED;
+	}
+	while (!cc->is_done)
+		(void)loop_run(cc->app.loop);
+	return cc->code;
+}
+
+static int call_all(struct call_command *cc, int n, char **words)
+{
+	struct str system = str_c(words[0]);
+	struct str connector = system, key = STR_NULL;
+	struct value parameters;
+	struct err e = ERR_INIT;
+	int code = app_open(&cc->app, !cc->file);
+	system = str_split(&connector, '/');
+	if (code == EXIT_OK)
+		code = spec_prepare(cc, system, connector, words[1], words[2]);
+	if (code == EXIT_OK)
+		code = parameters_parse(cc, n - 3, words + 3, &parameters);
+	if (code != EXIT_OK)
+		return code;
+	if (call_spec_wants_key(cc->spec))
+		key = str_c(arena_printf(&cc->arena, "weir-call-%llx-%llx", (unsigned long long)clock_wall(), (unsigned long long)clock_mono_ns()));
+	if (call_request_build(cc->spec, cc->app.services.secrets, &parameters, key, &cc->arena, &cc->request, &e) < 0) {
+		app_say("%s", e.msg);
+		return EXIT_INVALID;
+	}
+	return call_send(cc);
+}
+
+int cmd_call(int argc, char **argv)
+{
+	struct call_command cc = { .command = app_command("call") };
+	const struct flag flags[] = {
+		{ .name = "file", .letter = 'f', .value = &cc.file },
+		{ .name = "result", .value = &cc.result },
+		{ .name = NULL },
+	};
+	int first, code = EXIT_USAGE;
+	arena_init(&cc.arena, 0);
+	if (app_flags_parse(cc.command, argc, argv, &cc.app.flags, flags, &first)) {
+		if (argc - first < 3)
+			code = app_usage(cc.command, "SYSTEM[/CONNECTOR], METHOD and PATH are needed");
+		else
+			code = call_all(&cc, argc - first, argv + first);
+	}
+	component_unref(cc.component);
+	app_close(&cc.app);
+	arena_done(&cc.arena);
+	return code;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weir run: a dataflow without a server. */
+#include "app/progress.h"
+
+#include "base/clock.h"
+
+#include <signal.h>
+#include <string.h>
+
+struct run_command {
+	struct app app;
+	const struct command *command;
+	const char *file, *items, *output, *format, *resume, *window;
+	struct arena arena;
+	struct value data; /* of -d */
+	bool has_data;
+	struct plan *plan;
+	struct run_row row; /* resumed */
+	struct source *source;
+	struct sink *sink;
+	struct progress progress;
+	struct run *run;
+	struct err error; /* that stopped the run */
+	int interrupted;  /* signal */
+	bool is_over, by_network;
+	enum run_state state;
+};
+
+/* NAME=VALUE or NAME:=JSON */
+static int data_add(void *arg, const char *text)
+{
+	struct run_command *rc = arg;
+	const char *eq = strchr(text, '=');
+	struct value v;
+	struct err e = ERR_INIT;
+	if (!eq || eq == text)
+		return app_usage(rc->command, "-d %s: write -d NAME=VALUE or -d NAME:=JSON", text);
+	bool is_json = eq[-1] == ':';
+	struct str name = str_from(text, (size_t)(eq - text) - (is_json ? 1 : 0));
+	struct str value = str_c(eq + 1);
+	if (is_json && json_parse(&rc->arena, value, NULL, &v, NULL, &e) < 0)
+		return app_usage(rc->command, "-d %s: %s", text, e.msg);
+	if (!is_json)
+		v = value_string(value);
+	rc->has_data = true;
+	return value_set(&rc->arena, &rc->data, name, v);
+}
+
+static bool args_parse(struct run_command *rc, int argc, char **argv)
+{
+	const struct flag flags[] = {
+		{ .name = "define", .letter = 'd', .each = data_add, .arg = rc },
+		{ .name = "items", .value = &rc->items },
+		{ .name = "output", .letter = 'o', .value = &rc->output },
+		{ .name = "format", .value = &rc->format },
+		{ .name = "resume", .value = &rc->resume },
+		{ .name = "window", .value = &rc->window },
+		{ .name = NULL },
+	};
+	int first;
+	if (!app_flags_parse(rc->command, argc, argv, &rc->app.flags, flags, &first))
+		return false;
+	rc->file = first < argc ? argv[first] : NULL;
+	if (first + 1 < argc)
+		return app_usage(rc->command, "one FILE is enough, \"%s\" is too much", argv[first + 1]), false;
+	if (!rc->file && !rc->resume)
+		return app_usage(rc->command, "which component file?"), false;
+	if (rc->file && rc->resume)
+		return app_usage(rc->command, "--resume goes on with the run's own version of the component; leave %s out", rc->file), false;
+	if (rc->has_data && rc->items)
+		return app_usage(rc->command, "-d gives one item and --items many; use one of them"), false;
+	return true;
+}
+
+static void on_recalled(void *arg, const struct run_row *row, struct plan *plan, struct err *e)
+{
+	struct run_command *rc = arg;
+	rc->is_over = true;
+	if (plan) {
+		rc->plan = plan;
+		rc->row = *row;
+		struct str *texts[] = { &rc->row.component, &rc->row.dataflow, &rc->row.version, &rc->row.env, &rc->row.trigger };
+		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+			*texts[i] = arena_str(&rc->arena, *texts[i]);
+	} else {
+		rc->error = *e;
+	}
+	loop_stop(rc->app.loop);
+}
+
+static int resume_prepare(struct run_command *rc)
+{
+	uint64_t id;
+	if (num_parse_u64(str_c(rc->resume), &id) < 0)
+		return app_usage(rc->command, "--resume %s: write the run's number", rc->resume);
+	if (run_recall(rc->app.store, (int64_t)id, &rc->app.env, on_recalled, rc, &rc->error) == 0)
+		while (!rc->is_over)
+			(void)loop_run(rc->app.loop);
+	rc->is_over = false;
+	if (!rc->plan) {
+		app_say("%s", rc->error.msg);
+		return EXIT_INVALID;
+	}
+	if (rc->row.state != RUN_RUNNING) {
+		app_say("run %s has ended: it is %s", rc->resume, run_state_name(rc->row.state));
+		return EXIT_INVALID;
+	}
+	return EXIT_OK;
+}
+
+/* Keep the component's version beside the run, so that it can be resumed from the ledger alone. */
+static int version_keep(struct run_command *rc, const struct component *k)
+{
+	struct buf source;
+	struct app_wait wait = { .app = &rc->app };
+	buf_init(&source, DOC_MAX_BYTES * 4);
+	(void)json_write(&source, component_root(k), JSON_COMPACT);
+	struct component_row row = { .name = k->name, .version = str_c(k->version), .source = buf_str(&source) };
+	if (store_component_put(rc->app.store, &row, app_wait_done, &wait, &rc->error) < 0 || app_wait(&wait) < 0) {
+		app_say("the component cannot be kept with its run: %s", wait.is_done ? wait.detail : rc->error.msg);
+		buf_done(&source);
+		return EXIT_RUN_FAILED;
+	}
+	buf_done(&source);
+	return EXIT_OK;
+}
+
+static int file_prepare(struct run_command *rc)
+{
+	struct str dataflow;
+	struct component *k = app_component(&rc->app, rc->file, &dataflow);
+	if (!k)
+		return EXIT_INVALID;
+	rc->plan = app_plan(&rc->app, k, dataflow);
+	int code = rc->plan ? version_keep(rc, k) : EXIT_INVALID;
+	component_unref(k);
+	return code;
+}
+
+static int source_prepare(struct run_command *rc)
+{
+	enum item_format format = FORMAT_NDJSON;
+	if (rc->resume && !rc->items)
+		return EXIT_OK;
+	if (rc->items) {
+		(void)format_of_file(rc->items, &format);
+		rc->source = source_open(rc->app.loop, rc->items, format, &rc->error);
+	} else {
+		struct buf text;
+		buf_init(&text, RUN_LINE_MAX);
+		(void)json_write(&text, &rc->data, JSON_COMPACT);
+		rc->source = source_single(buf_str(&text));
+		buf_done(&text);
+	}
+	if (rc->source)
+		return EXIT_OK;
+	app_say("%s", rc->error.msg);
+	return EXIT_INVALID;
+}
+
+static int sink_prepare(struct run_command *rc)
+{
+	enum item_format format = rc->items || rc->resume ? FORMAT_NDJSON : FORMAT_PRETTY;
+	if (rc->output && strcmp(rc->output, "-") != 0 && !format_of_file(rc->output, &format))
+		format = FORMAT_NDJSON;
+	if (rc->format && !format_parse(rc->format, &format))
+		return app_usage(rc->command, "--format %s: write json, ndjson or csv", rc->format);
+	rc->sink = sink_open(rc->output, format, &rc->error);
+	if (rc->sink)
+		return EXIT_OK;
+	app_say("%s", rc->error.msg);
+	return EXIT_INVALID;
+}
+
+static void run_over(struct run_command *rc)
+{
+	rc->is_over = true;
+	loop_stop(rc->app.loop);
+}
+
+static void on_output(void *arg, const struct item *it)
+{
+	struct run_command *rc = arg;
+	if (rc->error.code == 0 && sink_write(rc->sink, &it->root, &rc->error) < 0)
+		run_over(rc);
+}
+
+static void on_problem(void *arg, const struct item *it)
+{
+	struct run_command *rc = arg;
+	progress_problem(&rc->progress, it);
+}
+
+static void on_started(void *arg, struct run *r)
+{
+	struct run_command *rc = arg;
+	progress_start(&rc->progress, r);
+}
+
+static void on_end(void *arg, struct run *r)
+{
+	struct run_command *rc = arg;
+	rc->state = run_row(r)->state;
+	rc->by_network = run_failed_by_network(r);
+	progress_end(&rc->progress, r);
+	run_over(rc);
+}
+
+static void on_signal(void *arg, int signum)
+{
+	struct run_command *rc = arg;
+	rc->interrupted = signum;
+	if (rc->run && run_id(rc->run))
+		progress_end(&rc->progress, rc->run);
+	run_over(rc);
+}
+
+static int run_go(struct run_command *rc)
+{
+	uint64_t window = 0;
+	if (rc->window && (num_parse_u64(str_c(rc->window), &window) < 0 || window < 1 || window > RUN_WINDOW_MAX))
+		return app_usage(rc->command, "--window %s: write a number from 1 to %d", rc->window, RUN_WINDOW_MAX);
+	struct run_config config = {
+		.loop = rc->app.loop, .store = rc->app.store, .plan = rc->plan, .services = &rc->app.services, .trigger = "cli",
+		.window = window, .resume = rc->resume ? &rc->row : NULL,
+		.on_started = on_started, .on_output = on_output, .on_problem = on_problem, .on_end = on_end, .arg = rc,
+	};
+	if (rc->source)
+		config.source = source_face(rc->source);
+	progress_init(&rc->progress, rc->app.loop, &rc->app.flags, rc->source);
+	rc->run = run_start(&config, &rc->error);
+	if (!rc->run) {
+		app_say("%s", rc->error.msg);
+		return EXIT_RUN_FAILED;
+	}
+	if (rc->source)
+		source_attach(rc->source, rc->run);
+	while (!rc->is_over)
+		(void)loop_run(rc->app.loop);
+	run_free(rc->run);
+	return EXIT_OK;
+}
+
+static int exit_code(const struct run_command *rc)
+{
+	if (rc->interrupted)
+		return 128 + rc->interrupted;
+	if (rc->error.code)
+		return EXIT_RUN_FAILED;
+	switch (rc->state) {
+	case RUN_DONE:
+		return EXIT_OK;
+	case RUN_PARTLY_DONE:
+	case RUN_NEEDS_ATTENTION:
+		return EXIT_PARTLY;
+	default:
+		return rc->by_network ? EXIT_UNREACHABLE : EXIT_RUN_FAILED;
+	}
+}
+
+static int run_all(struct run_command *rc)
+{
+	int code = app_open(&rc->app, true);
+	if (code == EXIT_OK)
+		code = rc->resume ? resume_prepare(rc) : file_prepare(rc);
+	if (code == EXIT_OK)
+		code = source_prepare(rc);
+	if (code == EXIT_OK)
+		code = sink_prepare(rc);
+	if (code != EXIT_OK)
+		return code;
+	struct loop_signal *on_int = loop_signal_open(rc->app.loop, SIGINT, on_signal, rc, &rc->error);
+	struct loop_signal *on_term = loop_signal_open(rc->app.loop, SIGTERM, on_signal, rc, &rc->error);
+	(void)signal(SIGPIPE, SIG_IGN);
+	code = run_go(rc);
+	if (code == EXIT_OK && !rc->interrupted && rc->error.code == 0 && rc->state != RUN_RUNNING)
+		(void)sink_finish(rc->sink, &rc->error);
+	if (code == EXIT_OK && rc->error.code)
+		app_say("%s", rc->error.msg);
+	if (on_int)
+		loop_signal_close(on_int);
+	if (on_term)
+		loop_signal_close(on_term);
+	return code == EXIT_OK ? exit_code(rc) : code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_command rc = { .command = app_command("run"), .data = value_object() };
+	arena_init(&rc.arena, 0);
+	int code = args_parse(&rc, argc, argv) ? run_all(&rc) : EXIT_USAGE;
+	sink_close(rc.sink);
+	source_close(rc.source);
+	plan_unref(rc.plan);
+	app_close(&rc.app);
+	arena_done(&rc.arena);
+	return code;
+}

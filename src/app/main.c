@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weir: one executable, several commands and roles. */
+#include "app/app.h"
+
+#include "base/log.h"
+#include "base/opt.h"
+#include "script/script.h"
+
+#include <string.h>
+
+const struct command commands[] = {
+	{ "run", "run FILE[:DATAFLOW] [-d name=value]... [--items FILE] [-o FILE]", "run a dataflow: items in, items out", cmd_run,
+	  "Examples:\n"
+	  "  weir run weather.yaml:get_weather -d city=Paris\n"
+	  "  weir run weather.yaml --items cities.csv -o forecasts.ndjson\n"
+	  "  weir run --resume 17\n\n"
+	  "  -d NAME=VALUE     a field of the one item; NAME:=JSON gives JSON\n"
+	  "  --items FILE      many items: .ndjson, .csv or .json; - reads NDJSON from stdin\n"
+	  "  -o, --output FILE where items go: .ndjson, .csv or .json; - is stdout\n"
+	  "  --format NAME     json, ndjson or csv, whatever the file's ending\n"
+	  "  --resume ID       go on with an interrupted run\n"
+	  "  --window N        items under way at once (default 512)\n" },
+	{ "call", "call [-f FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
+	  "Examples:\n"
+	  "  weir call -f weather.yaml open-meteo/forecast GET /v1/forecast latitude=48.85 longitude=2.35\n"
+	  "  weir call shop/orders POST /orders body:='{\"id\":1}' -v\n\n"
+	  "  -f, --file FILE   the component file with the system; else the imported components\n"
+	  "  -v                request and timings on stderr, secrets masked\n" },
+	{ "check", "check FILE...", "find every mistake in component files", cmd_check, "" },
+	{ "import", "import FILE...", "put components into the data directory", cmd_import, "" },
+	{ "export", "export NAME [-o FILE]", "write an imported component as YAML", cmd_export, "" },
+	{ "serve", "serve [FILE...] [--port 8080] [--sample]", "run the server on 127.0.0.1", cmd_serve,
+	  "  --port N          default 8080; 0 takes any free one\n"
+	  "  --sample          also run the sample API, and use the environment \"sample\"\n"
+	  "  --sample-port N   default 8090\n" },
+	{ "sample-api", "sample-api [--port 8090] [--delay MS]", "run the bundled sample API alone", cmd_sample_api, "" },
+	{ "runs", "runs list | show ID", "runs of the data directory", cmd_runs, "  -o FORMAT         table, json or ndjson\n" },
+	{ "entries", "entries list COMPONENT | get COMPONENT ID", "saved entries", cmd_entries, "  -o FORMAT         table, json or ndjson\n" },
+	{ "systems", "systems list [-f FILE]", "systems, connectors and operations", cmd_systems, "" },
+	{ "schema", "schema component", "JSON Schema of the component file", cmd_schema, "" },
+	{ "doctor", "doctor", "check this installation", cmd_doctor, "" },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static void print_help(FILE *to)
+{
+	fprintf(to, "Weir %s: calls external systems for each item that flows through, right, fast and visibly.\n\n", WEIR_VERSION);
+	fprintf(to, "  weir run examples/weather/weather.yaml:get_weather -d city=Paris\n");
+	fprintf(to, "  weir serve examples/weather/weather.yaml\n\nCommands:\n");
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(to, "  %-12s %s\n", c->name, c->brief);
+	fprintf(to, "\nCommon flags: --data DIR, --env NAME, --secrets FILE, -q, -v, --no-color, --help\n"
+		    "`weir help COMMAND` tells more. Exit: 0 done, 1 failed, 2 usage, 3 invalid, 5 unreachable, 7 partly done.\n");
+}
+
+static void print_command_help(const struct command *c)
+{
+	printf("weir %s\n\n  %s\n\n%s\nCommon flags: --data DIR, --env NAME, --secrets FILE, -q, -v, --no-color\n", c->usage, c->brief, c->help);
+}
+
+static const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *known[ARRAY_LEN(commands)];
+	size_t n = 0;
+	for (const struct command *c = commands; c->name; c++)
+		known[n++] = c->name;
+	const char *near = opt_nearest(str_c(name), known, n);
+	if (near)
+		app_say("there is no command \"%s\"; did you mean \"%s\"?", name, near);
+	else
+		app_say("there is no command \"%s\"; `weir help` lists them", name);
+	return EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+	if (argc < 3) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	const struct command *c = command_find(argv[2]);
+	if (!c)
+		return unknown_command(argv[2]);
+	print_command_help(c);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "--role=script") == 0)
+		return script_worker_main(argc, argv);
+	log_setup(LOG_WARN, LOG_AUTO);
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("weir %s\n", WEIR_VERSION);
+		return EXIT_OK;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help(argc, argv);
+	const struct command *c = command_find(argv[1]);
+	if (!c)
+		return unknown_command(argv[1]);
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_command_help(c);
+			return EXIT_OK;
+		}
+	return c->run(argc - 1, argv + 1);
+}
