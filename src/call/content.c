@@ -68,15 +68,16 @@ struct str quote_safely(struct arena *a, struct str text, size_t max)
 			break; /* the cut went through a character */
 		/* C1 controls (U+0080 to U+009F) steer terminals, too. */
 		bool is_c1 = len == 2 && c == 0xC2 && (unsigned char)rest.ptr[i + 1] < 0xA0;
-		if (len == 0 || c < 0x20 || c == 0x7f || is_c1) {
-			out[n++] = len == 0 ? '?' : ' ';
-			i += len ? len : 1;
-			continue;
-		}
-		memcpy(out + n, rest.ptr + i, len);
-		n += len;
-		i += len;
+		if (len == 0)
+			out[n++] = '?';
+		else if (c > 0x20 && c != 0x7f && !is_c1)
+			n += (memcpy(out + n, rest.ptr + i, len), len);
+		else if (n > 0 && out[n - 1] != ' ')
+			out[n++] = ' ';
+		i += len ? len : 1;
 	}
+	while (n > 0 && out[n - 1] == ' ')
+		n--;
 	if (is_cut)
 		memcpy(out + n, "...", 3);
 	return str_from(out, n + (is_cut ? 3 : 0));
