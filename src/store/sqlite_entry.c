@@ -217,13 +217,9 @@ int sqlite_component_put(struct sqlite *q, struct op *op)
 	int found = sqlite_next(q, ST_COMPONENT_GET);
 	if (found < 0)
 		return -1;
-	bool is_other = found && !str_eq(column_bytes(get, 3), row->source);
 	(void)sqlite3_reset(get);
-	if (is_other) { /* runs of that version would no longer be what they were */
-		op_refuse(op, STORE_CONFLICT, "this version exists with another content");
-		return 0;
-	}
 	op->result.was_recorded = found == 1;
+	op->result.change = found ? 2 : 1;
 	bind_text(put, 1, row->name);
 	bind_text(put, 2, row->version);
 	bind_int(put, 3, row->imported_at);

@@ -61,12 +61,14 @@
 	X(ENTRY_LIST_AFTER, "SELECT " ENTRY_COLUMNS " FROM entries INDEXED BY entries_by_age WHERE component=? "       \
 			    "AND (updated_at,id)<(?3,?4) ORDER BY updated_at DESC,id DESC LIMIT ?2")                   \
 	X(COMPONENT_GET, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND version=?")                    \
-	X(COMPONENT_NEWEST, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? ORDER BY rank DESC LIMIT 1")    \
+	X(COMPONENT_NEWEST, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND imported_at>0 "           \
+			    "ORDER BY rank DESC LIMIT 1")                                                              \
 	X(COMPONENT_PUT, "INSERT INTO components (name,version,rank,imported_at,source) VALUES (?1,?2,"                \
 			 "(SELECT coalesce(max(rank),0)+1 FROM components WHERE name=?1),?3,?4) ON CONFLICT "          \
-			 "(name,version) DO UPDATE SET rank=excluded.rank,imported_at=excluded.imported_at")           \
+			 "(name,version) DO UPDATE SET rank=excluded.rank,imported_at=excluded.imported_at,"            \
+			 "source=excluded.source WHERE excluded.imported_at>0")                                        \
 	X(COMPONENT_LIST, "SELECT " COMPONENT_COLUMNS " FROM components c WHERE rank=(SELECT max(rank) FROM "          \
-			  "components WHERE name=c.name) ORDER BY name")
+			  "components WHERE name=c.name AND imported_at>0) ORDER BY name")
 
 enum sqlite_statement {
 #define X(name, sql) ST_##name,

@@ -109,7 +109,7 @@ struct entry_row {
 
 struct component_row {
 	struct str name, version, source; /* source: the file's bytes */
-	msec_t imported_at;
+	msec_t imported_at; /* 0 = only kept beside a run that uses it: neither listed nor the newest */
 };
 
 /* What a callback gets; everything borrowed until it returns. */
@@ -144,7 +144,7 @@ int store_ledger_put(struct store *s, const struct ledger_row *row, store_done *
  */
 int store_entry_write(struct store *s, const struct ledger_key *key, enum entry_mode mode, const struct entry_row *entry, store_done *done,
 		      void *arg, struct err *e);
-int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e); /* keeps old versions; the one put last is the newest; a version that exists with another source is a STORE_CONFLICT */
+int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e); /* keeps old versions; the one imported last is the newest; change 1 = a new version, 2 = known */
 /*
  * Drop ledger rows of items so that a run may do them again: all LEDGER_PROBLEM rows of the run and, at the step where such an item ended, its
  * outcomes with their intents. An intent without outcome stays: that call is still unknown.
