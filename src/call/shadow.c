@@ -22,10 +22,10 @@ static void show_text(struct build *b, struct str text)
 static void show_header(struct build *b, const struct out_header *h, bool is_first)
 {
 	(void)buf_append_c(&b->shown, is_first ? "[" : ",[");
-	(void)json_write_string(&b->shown, h->header.name);
+	show_text(b, h->header.name);
 	(void)buf_append_char(&b->shown, ',');
 	if (h->shown.ptr)
-		(void)json_write_string(&b->shown, h->shown);
+		show_text(b, h->shown);
 	else if (header_is_secret(h->header.name))
 		(void)buf_append_c(&b->shown, "\"" SECRET_MASK "\"");
 	else
