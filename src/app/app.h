@@ -30,6 +30,7 @@ struct app {
 	struct store *store;
 	struct step_services services;
 	struct flow_env env;
+	struct sample_api *sample; /* NULL = not served here */
 	char data_dir[4096];
 };
 
@@ -71,6 +72,13 @@ void app_data_dir(const struct app_flags *f, char *ret, size_t size);
 /* Load, check and complain on stderr; NULL = said. `file` may end in ":DATAFLOW", which is cut off and given back. */
 struct component *app_component(struct app *a, const char *file, struct str *ret_dataflow);
 struct plan *app_plan(struct app *a, struct component *k, struct str dataflow);
+/*
+ * When no environment was chosen and the component's first cannot be reached: turn to "sample", where the component has it at the bundled
+ * sample API (started here if nobody runs it). True when the environment changed: load the component again.
+ */
+bool app_environment_falls_back(struct app *a, const struct component *k);
+/* Serve the sample API in this process. */
+int app_sample_open(struct app *a, uint16_t port, struct err *e);
 /* Print complaints, each with its place. */
 void app_complain(const char *file, const struct complaints *c);
 /* Whole file into a malloc'd buffer. */

@@ -129,6 +129,10 @@ static int file_prepare(struct run_command *rc)
 {
 	struct str dataflow;
 	struct component *k = app_component(&rc->app, rc->file, &dataflow);
+	if (k && app_environment_falls_back(&rc->app, k)) {
+		component_unref(k);
+		k = app_component(&rc->app, rc->file, NULL);
+	}
 	if (!k)
 		return EXIT_INVALID;
 	rc->plan = app_plan(&rc->app, k, dataflow);

@@ -26,7 +26,6 @@ static bool port_parse(const struct command *c, const char *flag, const char *te
 struct serve {
 	struct app app;
 	struct api *api;
-	struct sample_api *sample;
 	struct loop_timer grace;
 	const char *port_text, *sample_port_text;
 	uint16_t port, sample_port;
@@ -63,8 +62,8 @@ static void serve_say(const struct serve *s)
 	if (s->app.flags.quiet)
 		return;
 	printf("Weir %s at http://127.0.0.1:%u/ (this machine only: there is no access control yet)\n", WEIR_VERSION, api_port(s->api));
-	if (s->sample)
-		printf("sample API at http://127.0.0.1:%u/\n", sample_api_port(s->sample));
+	if (s->app.sample)
+		printf("sample API at http://127.0.0.1:%u/\n", sample_api_port(s->app.sample));
 	printf("data in %s, environment %.*s\n", s->app.data_dir, STR_ARG(s->app.env.env.len ? s->app.env.env : STR("(each component's first)")));
 	fflush(stdout);
 }
@@ -85,13 +84,18 @@ static int serve_open(struct serve *s, int n, char **files)
 		s->app.flags.env = "sample";
 	log_setup(s->app.flags.verbose ? LOG_DEBUG : LOG_INFO, LOG_AUTO);
 	int code = app_open(&s->app, true);
-	for (int i = 0; i < n && code == EXIT_OK; i++)
-		code = app_import(&s->app, files[i]);
+	for (int i = 0; i < n && code == EXIT_OK; i++) {
+		struct component *k = app_component(&s->app, files[i], NULL);
+		if (k)
+			(void)app_environment_falls_back(&s->app, k);
+		code = k ? app_import(&s->app, files[i]) : EXIT_INVALID;
+		component_unref(k);
+	}
 	if (code != EXIT_OK)
 		return code;
 	struct api_config config = { .loop = s->app.loop, .store = s->app.store, .services = &s->app.services, .env = s->app.env, .port = s->port };
 	if (api_open(&s->api, &config, &e) < 0 ||
-	    (s->with_sample && sample_api_open(&s->sample, s->app.loop, s->sample_port, 0, &e) < 0)) {
+	    (s->with_sample && app_sample_open(&s->app, s->sample_port, &e) < 0)) {
 		app_say("%s", e.msg);
 		return EXIT_UNREACHABLE;
 	}
@@ -128,8 +132,6 @@ int cmd_serve(int argc, char **argv)
 		loop_signal_close(on_term);
 	}
 	api_close(s.api);
-	if (s.sample)
-		sample_api_close(s.sample);
 	app_close(&s.app);
 	return code;
 }

@@ -3,6 +3,7 @@
 #include "app/app.h"
 
 #include "base/log.h"
+#include "sample/sample.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,8 @@ int app_open(struct app *a, bool with_store)
 
 void app_close(struct app *a)
 {
+	if (a->sample)
+		sample_api_close(a->sample);
 	if (a->services.scripts)
 		script_pool_free(a->services.scripts);
 	if (a->services.http)
