@@ -63,7 +63,8 @@ static int drop_root(unsigned *layers, struct err *e)
 {
 	if (geteuid() != 0)
 		return 0;
-	if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0) {
+	if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) != 0) {
 		/* A container may map root alone. The other layers stand. */
 		return geteuid() == 0 ? 0 : err_errno(e, "cannot become nobody");
 	}
@@ -127,7 +128,8 @@ static int add_call(scmp_filter_ctx filter, int nr, const struct sandbox_call *c
 		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), nr, 0);
 	case SANDBOX_ARG0:
 		code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_EQ, c->arg));
-		return code ? code : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), nr, 1, SCMP_A0(SCMP_CMP_NE, c->arg));
+		return code ? code
+			    : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), nr, 1, SCMP_A0(SCMP_CMP_NE, c->arg));
 	case SANDBOX_THREAD:
 		code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, all, all));
 		for (size_t i = 0; i < ARRAY_LEN(thread) && !code; i++)
