@@ -103,6 +103,8 @@ struct operation {
 
 /* Fill `ret` from an operation value. */
 bool operation_load(struct arena *a, const struct value *operation, struct told *t, struct operation *ret);
+/* "." or "..", a dot also as %2E: normalized away by whoever meets it (RFC 3986 6.2.2.2, 5.2.4). */
+bool segment_is_dots(struct str segment);
 /* Refuses what a query path may not be; `path` begins with "/". */
 bool path_check(struct str path, const struct value *at, const char *field, struct told *t);
 

@@ -8,8 +8,9 @@
 
 #define FORM_MAX_BYTES (256u << 10) /* longest disguise kept */
 #define FORMS_MAX 4096		    /* of all secrets together */
-#define GRAM 4			    /* bytes that the filter looks at; no form is shorter */
-#define FILTER_BITS 16
+#define GRAM 4			    /* bytes looked at together; no form is shorter */
+#define JUMP_BITS 14
+#define JUMP_MAX 255
 
 struct form {
 	char *ptr;
@@ -20,17 +21,22 @@ struct form {
 struct mask {
 	struct form *forms;
 	size_t n, cap;
-	/* Which hashes of four bytes begin a form: most positions of a text are dismissed by one bit. */
-	uint64_t filter[(1u << FILTER_BITS) / 64];
+	/*
+	 * How far the search may step when it meets four bytes of that hash at the end of its window (Wu and Manber,
+	 * 1994): 0 = a form may begin at the window's start. The window is as long as the shortest form, so long tokens
+	 * cost a tenth of a look a byte.
+	 */
+	size_t window;
+	uint8_t jumps[1u << JUMP_BITS];
 };
 
-_Static_assert(SECRET_MASK_MIN >= GRAM, "the filter reads four bytes");
+_Static_assert(SECRET_MASK_MIN >= GRAM, "the search reads four bytes");
 
 static inline uint32_t gram_hash(const char *p)
 {
 	uint32_t four;
 	memcpy(&four, p, sizeof(four));
-	return (four * 2654435761u) >> (32 - FILTER_BITS);
+	return (four * 2654435761u) >> (32 - JUMP_BITS);
 }
 
 struct mask *mask_new(void)
@@ -63,6 +69,28 @@ static bool has_form(const struct mask *m, struct str text)
 	return false;
 }
 
+static void set_jumps(struct mask *m, const struct form *f)
+{
+	for (size_t i = 0; i + GRAM <= m->window; i++) {
+		uint8_t *jump = &m->jumps[gram_hash(f->ptr + i)], left = (uint8_t)(m->window - GRAM - i);
+		*jump = left < *jump ? left : *jump;
+	}
+}
+
+/* A form shorter than the window makes all jumps wrong: they are learned anew. */
+static void learn_form(struct mask *m, const struct form *f)
+{
+	size_t window = f->len < JUMP_MAX ? f->len : JUMP_MAX;
+	if (m->window != 0 && m->window <= window) {
+		set_jumps(m, f);
+		return;
+	}
+	m->window = window;
+	memset(m->jumps, (int)(window - GRAM + 1), sizeof(m->jumps));
+	for (size_t i = 0; i < m->n; i++)
+		set_jumps(m, &m->forms[i]);
+}
+
 static int add_form(struct mask *m, struct str text, bool before, bool after)
 {
 	if (text.len < SECRET_MASK_MIN || text.len > FORM_MAX_BYTES || has_form(m, text))
@@ -81,8 +109,7 @@ static int add_form(struct mask *m, struct str text, bool before, bool after)
 	if (!copy)
 		return -ERR_NO_MEMORY;
 	m->forms[m->n++] = (struct form){ copy, text.len, before, after };
-	uint32_t h = gram_hash(copy);
-	m->filter[h / 64] |= UINT64_C(1) << (h % 64);
+	learn_form(m, &m->forms[m->n - 1]);
 	return 0;
 }
 
@@ -259,10 +286,11 @@ static const struct form *form_at(const struct mask *m, struct str text, size_t 
 
 ptrdiff_t mask_find(const struct mask *m, struct str text, size_t from, size_t *ret_len)
 {
-	for (size_t at = from; at + GRAM <= text.len; at++) {
-		uint32_t h = gram_hash(text.ptr + at);
-		if (likely(!(m->filter[h / 64] >> (h % 64) & 1)))
+	for (size_t at = from, jump; at + m->window <= text.len; at += jump) {
+		jump = m->jumps[gram_hash(text.ptr + at + m->window - GRAM)];
+		if (likely(jump > 0))
 			continue;
+		jump = 1;
 		const struct form *f = form_at(m, text, at);
 		if (!f)
 			continue;

@@ -135,6 +135,19 @@ static bool slots_are_closed(struct str path)
 	return true;
 }
 
+bool segment_is_dots(struct str segment)
+{
+	size_t dots = 0;
+	for (size_t i = 0; i < segment.len; dots++) {
+		struct str rest = str_from(segment.ptr + i, segment.len - i);
+		bool is_encoded = rest.len >= 3 && str_eq_nocase(str_from(rest.ptr, 3), STR("%2E"));
+		if (rest.ptr[0] != '.' && !is_encoded)
+			return false;
+		i += is_encoded ? 3 : 1;
+	}
+	return dots == 1 || dots == 2;
+}
+
 bool path_check(struct str path, const struct value *at, const char *field, struct told *t)
 {
 	unsigned before = t->n;
@@ -152,7 +165,7 @@ bool path_check(struct str path, const struct value *at, const char *field, stru
 	}
 	for (struct str rest = path; rest.ptr;) {
 		struct str segment = str_split(&rest, '/');
-		if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
+		if (segment_is_dots(segment))
 			tell(t, at, field, "a query path has no \".\" or \"..\" segments");
 	}
 	return t->n == before;

@@ -104,7 +104,7 @@ int param_write_path(struct buf *b, const struct param *p, const struct value *v
 	if (segment.len == 0)
 		return err_set(e, ERR_INVALID, "an empty text is no part of a path");
 	/* url_encode() writes dots alone as %2E, which peers normalize all the same (RFC 3986 6.2.2.2). */
-	if (str_eq(segment, STR("%2E")) || str_eq(segment, STR("%2E%2E")))
+	if (segment_is_dots(segment))
 		return err_set(e, ERR_INVALID, "\"%s\" is no part of a path: it would lead elsewhere",
 			       segment.len == 3 ? "." : "..");
 	return 0;

@@ -148,7 +148,7 @@ static bool has_dot_segment(struct str path)
 {
 	while (path.ptr) {
 		struct str segment = str_split(&path, '/');
-		if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
+		if (segment_is_dots(segment))
 			return true;
 	}
 	return false;

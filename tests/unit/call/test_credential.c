@@ -212,6 +212,48 @@ TEST(each_disguise_is_seen_through)
 		assert_str(mask(rows[i].text, strlen(rows[i].text)), rows[i].expected);
 }
 
+/* The search jumps: every position, every neighbour and every mix of lengths must come out as a plain search says. */
+TEST(the_jumping_search_agrees_with_a_plain_one)
+{
+	static const char *const values[] = { "aaaa", "abab", "abcdefghijklmnop", "aaaabaaaabaaaab",
+					      "ponmlkjihgfedcba0123" };
+	unsigned seed = 7;
+	for (size_t n = 1; n <= ARRAY_LEN(values); n++) {
+		struct secrets *s = secrets_new(NULL, NULL);
+		struct str value;
+		for (size_t i = 0; i < n; i++) {
+			/* The longest first, then shorter: the window shrinks on the way. */
+			char name[] = "JUMP_0", variable[] = "WEIR_SECRET_JUMP_0";
+			name[5] = variable[17] = (char)('0' + i);
+			(void)setenv(variable, values[ARRAY_LEN(values) - 1 - i], 1);
+			assert_true(secrets_get(s, str_c(name), &value));
+		}
+		for (int round = 0; round < 3000; round++) {
+			char text[64];
+			size_t len = (size_t)(rand_r(&seed) % 40);
+			for (size_t i = 0; i < len; i++)
+				text[i] = "ab"[rand_r(&seed) % 2];
+			if (round % 3 == 0)
+				len +=
+				    (size_t)snprintf(text + len, sizeof(text) - len, "%s", values[rand_r(&seed) % 5]);
+			bool expected = false;
+			for (size_t i = 0; i < n; i++)
+				expected |=
+				    str_find(str_from(text, len), str_c(values[ARRAY_LEN(values) - 1 - i])) >= 0;
+			struct buf b;
+			buf_init(&b, 4096);
+			assert_int_equal(secrets_mask(s, &b, str_from(text, len)), 0);
+			bool is_masked = str_find(buf_str(&b), STR("***")) >= 0;
+			for (size_t i = 0; i < n; i++)
+				assert_lacks(buf_str(&b), values[ARRAY_LEN(values) - 1 - i]);
+			if (expected && !is_masked)
+				fail_msg("not masked: %.*s", (int)len, text);
+			buf_done(&b);
+		}
+		secrets_free(s);
+	}
+}
+
 /* ---- the file ---- */
 
 static const char *write_file(const char *text, size_t n, mode_t mode)
@@ -294,6 +336,7 @@ int main(void)
 		C(needed_secrets_are_listed_once),
 		C(only_values_handed_out_are_masked),
 		C(each_disguise_is_seen_through),
+		C(the_jumping_search_agrees_with_a_plain_one),
 		C(the_file_is_lines_of_name_and_value),
 		C(a_file_that_others_may_read_is_refused_with_the_cure),
 		C(a_broken_file_is_told_by_line_never_by_content),
