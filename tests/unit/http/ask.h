@@ -91,9 +91,10 @@ static inline struct answer ask(struct asker *a, const char *method, struct peer
 			      });
 }
 
-#define assert_outcome(a, want_error, want_certainty)                                                                                       \
+#define assert_outcome(what, want_error, want_certainty)                                                                                 \
 	do {                                                                                                                                \
-		if ((a).error != (want_error) || (a).certainty != (want_certainty))                                                         \
-			fail_msg("got %s/%d (%s) status %d, expected %s/%d", http_error_name((a).error), (a).certainty, (a).detail,         \
-				 (a).status, http_error_name(want_error), (want_certainty));                                                \
+		struct answer got_ = (what);                                                                                                \
+		if (got_.error != (want_error) || got_.certainty != (want_certainty))                                                       \
+			fail_msg("got %s/%d (%s) status %d, expected %s/%d", http_error_name(got_.error), got_.certainty, got_.detail,      \
+				 got_.status, http_error_name(want_error), (want_certainty));                                               \
 	} while (0)

@@ -74,8 +74,10 @@ static inline bool peer_read(struct peer *p, int fd, struct peer_request *r)
 	const char *length = strcasestr(r->head, "\r\nContent-Length:");
 	size_t want = length ? strtoul(length + 17, NULL, 10) : 0;
 	while (r->body_len < want) {
-		ssize_t got = recv(fd, r->body + r->body_len % sizeof(r->body),
-				   want - r->body_len < 1024 ? want - r->body_len : 1024, 0);
+		char bytes[4096];
+		ssize_t got = recv(fd, bytes, want - r->body_len < sizeof(bytes) ? want - r->body_len : sizeof(bytes), 0);
+		if (got > 0 && r->body_len + (size_t)got <= sizeof(r->body))
+			memcpy(r->body + r->body_len, bytes, (size_t)got);
 		if (got <= 0)
 			return false;
 		r->body_len += (size_t)got;
@@ -124,8 +126,8 @@ static inline void *peer_accept(void *arg)
 		struct peer_job *job = malloc(sizeof(*job));
 		*job = (struct peer_job){ .peer = p, .fd = fd, .number = i + 1 };
 		p->fds[i] = fd;
+		atomic_store(&p->n, i + 1); /* first: a test may count connections as soon as it has its answer */
 		pthread_create(&p->servers[i], NULL, peer_connection, job);
-		atomic_store(&p->n, i + 1);
 	}
 }
 
