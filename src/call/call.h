@@ -121,11 +121,12 @@ call_result_rule_new(struct arena *a, struct str text /* auto | id | body | resp
 /*
  * Judge an answer: OK with the result value, or a problem { type, title, detail, status }. 2xx is success; an error
  * that may have acted on an operation that is not repeatable is CALL_UNKNOWN; everything else fails. JSON bodies are
- * parsed once, into `a`.
+ * parsed once, into `a`, and copied there first: neither result nor problem borrows from the answer's body. A problem
+ * is null only when even that did not fit into `a`.
  */
 enum call_verdict call_judge(const struct call_spec *s, const struct call_result_rule *rule,
 			     const struct call_answer *x, struct arena *a, struct value *ret_result,
 			     struct value *ret_problem);
 
-/* Build a problem value. */
+/* Build a problem value; null when out of memory. Borrows the three texts. */
 struct value call_problem(struct arena *a, const char *type, const char *title, struct str detail, int status);

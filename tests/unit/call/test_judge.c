@@ -414,6 +414,11 @@ TEST(an_answer_is_kept_with_lower_names_and_masked_secrets)
 	assert_str(x.body, "{\"id\":1,\"echo\":\"***\",\"q\":\"a=***&b\"}");
 	free(body);
 	buf_done(&wire_body);
+	response =
+	    (struct http_response){ .error = HTTP_ERROR_TLS_CERT, .detail = "no trust in https://h/?key=s3cr3t-value" };
+	assert_int_equal(call_answer_from_response(&response, secrets, &arena, &x, &body), 0);
+	assert_str(x.detail, "no trust in https://h/?key=***");
+	assert_null(body);
 	secrets_free(secrets);
 }
 

@@ -413,6 +413,26 @@ TEST(the_idempotency_key_is_sent_as_plain_text)
 	assert_int_equal(build_with(s, NULL, "{}", "a\r\nb"), -ERR_INVALID);
 }
 
+TEST(many_rows_are_taken_and_too_many_headers_refused)
+{
+	struct call_spec *s = spec_of("{'base_url':'https://h','connectors':{'c':{}}}", "GET", "/");
+	struct value parameters = value_object();
+	for (int i = 0; i < 300; i++) {
+		assert_int_equal(
+		    value_add(&arena, &parameters, str_c(arena_printf(&arena, "q%d", i)), value_bool(true)), 0);
+		if (i == 99) {
+			assert_int_equal(call_request_build(s, NULL, &parameters, STR_NULL, &arena, &built, &trouble),
+					 0);
+			assert_contains(built.url, "/?q0=true&q1=true&");
+			assert_true(str_ends(built.url, STR("&q99=true")));
+		}
+		assert_int_equal(
+		    value_add(&arena, &parameters, str_c(arena_printf(&arena, "header.h%d", i)), value_bool(true)), 0);
+	}
+	assert_int_equal(call_request_build(s, NULL, &parameters, STR_NULL, &arena, &built, &trouble), -ERR_LIMIT);
+	assert_contains(str_c(trouble.msg), "more than 256 headers");
+}
+
 static struct call_spec *torture_spec(void)
 {
 	return spec_of("{'base_url':'https://"
@@ -472,6 +492,7 @@ int main(void)
 		CALL_CLAIM(the_shown_body_is_clipped_between_characters),
 		CALL_CLAIM(fixed_headers_of_connector_win_over_the_systems_and_mapped_over_both),
 		CALL_CLAIM(the_idempotency_key_is_sent_as_plain_text),
+		CALL_CLAIM(many_rows_are_taken_and_too_many_headers_refused),
 		CALL_CLAIM(any_allocation_may_fail_and_nothing_is_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
