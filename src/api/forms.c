@@ -42,8 +42,8 @@ static void on_view(void *arg, const struct script_result *results, size_t n)
 	struct request *rq = arg;
 	struct submission *s = rq->state;
 	if (results[0].error) {
-		reply_problem(rq, 500, script_error_name(results[0].error), NULL, "the result is saved, but function %.*s failed: %.*s (line %u)",
-			      STR_ARG(s->display), STR_ARG(results[0].detail), results[0].line);
+		reply_problem(rq, 500, script_error_name(results[0].error), NULL, "the result is saved, but function %.*s failed: %.*s",
+			      STR_ARG(s->display), STR_ARG(results[0].detail));
 		loaded_unref(s->loaded);
 	} else {
 		view_set(&rq->arena, &s->answer, "view", results[0].value);

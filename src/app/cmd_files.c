@@ -23,8 +23,7 @@ static void on_script_checked(void *arg, const struct script_result *results, si
 	if (n && results->error == SCRIPT_UNAVAILABLE) {
 		run->engine_missing = true;
 	} else if (n && results->error) {
-		fprintf(stderr, "%s: dataflow \"%.*s\", step \"%.*s\": %.*s (line %u, column %u of the script)\n", run->file,
-			STR_ARG(run->dataflow), STR_ARG(run->step->name), STR_ARG(results->detail), results->line, results->column);
+		fprintf(stderr, "%s: dataflow \"%.*s\", %.*s\n", run->file, STR_ARG(run->dataflow), STR_ARG(results->detail));
 		run->mistakes++;
 	}
 	loop_stop(run->app->loop);

@@ -3,7 +3,6 @@
 
 #include "call/call.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct round_trip {
@@ -53,13 +52,7 @@ void batch_free(struct batch *b)
 
 void batch_fail_item(struct step *s, struct item *it, const struct script_result *result)
 {
-	char text[2304];
-	if (result->line)
-		(void)snprintf(text, sizeof(text), "step \"%.*s\": %.*s (line %u, column %u of the script)", STR_ARG(step_plan(s)->name),
-			       STR_ARG(result->detail), result->line, result->column);
-	else
-		(void)snprintf(text, sizeof(text), "step \"%.*s\": %.*s", STR_ARG(step_plan(s)->name), STR_ARG(result->detail));
-	struct str detail = arena_str(&it->arena, str_c(text));
+	struct str detail = arena_str(&it->arena, result->detail); /* names the step, line and column */
 	step_fail(s, it, call_problem(&it->arena, script_error_name(result->error), "The script failed", detail, 0), ITEM_FAILED);
 }
 

@@ -56,7 +56,7 @@ static void limits_merge(struct api_call_plan *p, const struct api_call_opts *o)
 	p->in_flight = p->limits.in_flight ? (size_t)p->limits.in_flight : API_CALL_IN_FLIGHT_DEFAULT;
 }
 
-static int mapping_compile_rows(struct compile *c, struct api_call_plan *p, const struct value *mapping)
+static int mapping_compile_rows(struct compile *c, const struct plan_step *s, struct api_call_plan *p, const struct value *mapping)
 {
 	static const struct value none = { .kind = VALUE_OBJECT };
 	int rc = 0;
@@ -64,7 +64,7 @@ static int mapping_compile_rows(struct compile *c, struct api_call_plan *p, cons
 		return compile_complain(c, mapping, "parameters_mapping", "write one row a parameter, like latitude: \"=item._lat\"");
 	if (call_spec_check_mapping(p->spec, mapping ? mapping : &none, step_complain_call, c))
 		rc = -ERR_INVALID;
-	if (mapping && step_mapping_compile(c, &p->scripts, mapping, "parameters_mapping") < 0)
+	if (mapping && step_mapping_compile(c, s, &p->scripts, mapping, "parameters_mapping") < 0)
 		rc = -ERR_INVALID;
 	return rc;
 }
@@ -92,7 +92,7 @@ static int execute_api_call_compile(struct compile *c, struct plan_step *s)
 	if (!p->spec || !p->rule)
 		return -ERR_INVALID;
 	limits_merge(p, o);
-	return mapping_compile_rows(c, p, o->parameters_mapping);
+	return mapping_compile_rows(c, s, p, o->parameters_mapping);
 }
 
 static struct str execute_api_call_promise(const struct plan_step *s, struct arena *a)

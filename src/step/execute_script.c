@@ -20,7 +20,7 @@ static int execute_script_compile(struct compile *c, struct plan_step *s)
 	if (!scripts)
 		return compile_complain(c, NULL, NULL, "out of memory");
 	s->compiled = scripts;
-	scripts->program = script_program_new(SCRIPT_ITEM, &o->script, 1, arena_c(c->arena, c->place), &e);
+	scripts->program = script_program_new(SCRIPT_ITEM, &o->script, 1, step_program_name(c, s), &e);
 	return scripts->program ? 0 : compile_complain(c, value_get_c(s->source_text->settings, "script"), "script", "%s", e.msg);
 }
 

@@ -15,7 +15,10 @@ struct step_scripts {
 };
 
 /* Compile a mapping and, when it has JavaScript, its program; complains about `field`. */
-int step_mapping_compile(struct compile *c, struct step_scripts *scripts, const struct value *v, const char *field);
+int step_mapping_compile(struct compile *c, const struct plan_step *step, struct step_scripts *scripts, const struct value *v,
+			 const char *field);
+/* What scripts call themselves in their errors: step "name". */
+const char *step_program_name(struct compile *c, const struct plan_step *s);
 void step_scripts_release(struct plan_step *s);
 void step_complain_call(void *arg /* struct compile */, const struct value *at, const char *field, const char *sentence);
 static inline const struct component *step_plan_component(const struct step *s)

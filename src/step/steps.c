@@ -68,11 +68,17 @@ bool step_next_program(const struct plan *p, size_t *pos, struct script_program 
 	return false;
 }
 
-int step_mapping_compile(struct compile *c, struct step_scripts *scripts, const struct value *v, const char *field)
+const char *step_program_name(struct compile *c, const struct plan_step *s)
+{
+	return arena_printf(c->arena, "step \"%.*s\"", STR_ARG(s->name));
+}
+
+int step_mapping_compile(struct compile *c, const struct plan_step *step, struct step_scripts *scripts, const struct value *v,
+			 const char *field)
 {
 	struct err e = ERR_INIT;
 	struct str sources[MAPPING_SCRIPTS_MAX];
-	char name[2 * NAME_MAX_BYTES + 16];
+	const char *name = arena_printf(c->arena, "%s, %s", step_program_name(c, step), field);
 	scripts->mapping = mapping_compile(c->arena, v, &e);
 	if (!scripts->mapping)
 		return compile_complain(c, v, field, "%s", e.msg);
@@ -81,7 +87,6 @@ int step_mapping_compile(struct compile *c, struct step_scripts *scripts, const 
 		return 0;
 	for (size_t i = 0; i < n; i++)
 		sources[i] = mapping_script(scripts->mapping, i);
-	(void)snprintf(name, sizeof(name), "%.*s, %s", STR_ARG(c->place), field);
 	scripts->program = script_program_new(SCRIPT_EXPRS, sources, n, name, &e);
 	return scripts->program ? 0 : compile_complain(c, v, field, "%s", e.msg);
 }

@@ -60,7 +60,7 @@ static int update_entry_compile(struct compile *c, struct plan_step *s)
 	int rc = mapping_names_check(c, o->fields_mapping);
 	if (es->key && !value_get(o->fields_mapping, es->key->name))
 		rc = compile_complain(c, o->fields_mapping, "fields_mapping", "the primary key \"%.*s\" has no row", STR_ARG(es->key->name));
-	return step_mapping_compile(c, &es->scripts, o->fields_mapping, "fields_mapping") < 0 ? -ERR_INVALID : rc;
+	return step_mapping_compile(c, s, &es->scripts, o->fields_mapping, "fields_mapping") < 0 ? -ERR_INVALID : rc;
 }
 
 static void complain_text(void *arg, struct str field, const char *sentence)
