@@ -85,6 +85,7 @@ export const forms = {
 			field('next', 'datetime', 'Next visit', 'Prochaine visite'),
 			field('page', 'uri', 'Web page', 'Page web'),
 			field('faults', 'array', 'Faults', 'Défauts', { max_length: new Num(5) }),
+			field('tools', 'array', 'Tools used', 'Outils utilisés', { enum: ['ladder', 'camera', 'meter'] }),
 			field('photo', 'file', 'Photo', 'Photo'),
 			field('remarks', 'string', 'Remarks', 'Remarques', { max_length: new Num(2000) }),
 			field('urgent', 'boolean', 'Someone must call back', 'Quelqu’un doit rappeler'),

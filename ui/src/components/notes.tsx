@@ -6,6 +6,7 @@ import { Button } from 'react-aria-components/Button';
 import { Link } from 'wouter';
 import { Problem } from '../api/client';
 import { type MessageId, useT } from '../i18n';
+import { fieldOfPointer } from '../lib/fields';
 
 export function Loading({ label }: { label?: string }) {
 	const t = useT();
@@ -50,10 +51,13 @@ export function ProblemNote(props: {
 	retry?: () => void;
 	isSubmit?: boolean;
 	missing?: { title: string; detail: string };
+	/** Fields whose errors stand beside them already. */
+	told?: (field: string | null) => boolean;
 }) {
 	const t = useT();
 	const { error } = props;
 	const problem = error instanceof Problem ? error : null;
+	const untold = problem?.errors.filter((e) => !props.told?.(fieldOfPointer(e.pointer))) ?? [];
 	let title = t('problem.unreadable.title');
 	let detail: ReactNode = t('problem.unreadable.detail', {
 		reason: error instanceof Error ? error.message : String(error),
@@ -94,6 +98,15 @@ export function ProblemNote(props: {
 			}
 		>
 			{detail && <p>{detail}</p>}
+			{untold.length > 0 && (
+				<ul className="note-list">
+					{untold.map((e) => (
+						<li key={`${e.pointer} ${e.detail}`}>
+							{e.pointer && <code>{e.pointer}</code>} {e.detail}
+						</li>
+					))}
+				</ul>
+			)}
 			{problem?.kind === 'answer' && problem.step && !problem.detail.includes(`"${problem.step}"`) && (
 				<p>{t('problem.where', { step: problem.step })}</p>
 			)}

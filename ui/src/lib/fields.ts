@@ -91,9 +91,11 @@ export function checkField(field: Field, value: FieldValue): Complaint | null {
 	}
 	if (field.type === 'date' || field.type === 'datetime' || field.type === 'time')
 		return value === 'invalid' ? { id: 'invalid.date' } : null;
-	if (field.enum?.length && !field.enum.some((c) => plain(choiceValue(c)) === value)) return { id: 'invalid.choice' };
-	if (field.type === 'uri' && !isUri(value.trim())) return { id: 'invalid.uri' };
 	const isList = field.type === 'array';
+	const keys = field.enum?.map((c) => plain(choiceValue(c)));
+	if (keys?.length && !(isList ? lines(value) : [value]).every((v) => keys.includes(v)))
+		return { id: 'invalid.choice' };
+	if (field.type === 'uri' && !isUri(value.trim())) return { id: 'invalid.uri' };
 	/* The server counts characters, not UTF-16 halves. */
 	const length = isList ? lines(value).length : [...value].length;
 	if (shortest !== null && length < shortest)
@@ -115,7 +117,7 @@ export function toData(field: Field, value: FieldValue): unknown {
 			return text === null ? undefined : new Num(text);
 		}
 		case 'array':
-			return lines(value);
+			return lines(value).map((line) => field.enum?.map(choiceValue).find((c) => plain(c) === line) ?? line);
 		default: {
 			const choice = field.enum?.map(choiceValue).find((c) => plain(c) === value);
 			return choice ?? (field.type === 'uri' || field.type === 'string' ? value.trim() || undefined : value);

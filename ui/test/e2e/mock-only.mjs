@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Claims that need data which only the mock can promise: troubles on demand, every field type, runs in every state. */
 import assert from 'node:assert/strict';
+import { startSite } from '../../dev/serve.mjs';
 
 export function mockTests(test, { base }) {
 	const submit = async (page, city) => {
@@ -24,7 +25,7 @@ export function mockTests(test, { base }) {
 		const alert = page.getByRole('alert');
 		await alert.getByText('The weather service refused the connection').waitFor();
 		await alert.getByText('step "forecast"').waitFor();
-		await alert.getByText('Nothing was saved').waitFor();
+		await alert.getByText('The form arrived, but its run did not succeed').waitFor();
 		await alert.getByRole('link', { name: /^Open run/ }).click();
 		await page.locator('h1 .state', { hasText: 'Failed' }).waitFor();
 	});
@@ -84,6 +85,8 @@ export function mockTests(test, { base }) {
 		await page.keyboard.type('0830');
 		await page.getByRole('textbox', { name: 'Web page' }).fill('https://example.org/gate');
 		await page.getByRole('textbox', { name: 'Faults' }).fill('rust\nloose bolt');
+		await page.getByText('camera').click();
+		await page.getByText('ladder').click();
 		await page
 			.locator('#field-photo input[type=file]')
 			.setInputFiles({ name: 'gate.png', mimeType: 'image/png', buffer: Buffer.from('not really') });
@@ -104,12 +107,38 @@ export function mockTests(test, { base }) {
 			'"from":"08:30:00"',
 			'"page":"https://example.org/gate"',
 			'"faults":["rust","loose bolt"]',
+			'"tools":["camera","ladder"]',
 			'"name":"gate.png"',
 			'"urgent":true',
 		])
 			assert.ok(sent.includes(part), `${part} in ${sent}`);
 		assert.ok(!sent.includes('"next"') && !sent.includes('"remarks"'), 'empty fields are left out');
 		await page.locator('.status').waitFor();
+	});
+
+	test('a_mistake_without_a_field_here_is_told_in_the_message', {}, async (page) => {
+		const body =
+			'{"title":"The form has mistakes","status":422,"errors":[{"pointer":"/data/country","detail":"a country is needed"}]}';
+		await page.goto(`${base}/app/weather`);
+		await page.route('**/submissions', (route) =>
+			route.fulfill({ status: 422, contentType: 'application/problem+json', body }),
+		);
+		await page.getByRole('textbox', { name: 'City' }).fill('Paris');
+		await page.keyboard.press('Enter');
+		await page.getByRole('alert').getByText('a country is needed').waitFor();
+	});
+
+	test('a_new_server_says_what_to_do_first', {}, async (page) => {
+		const empty = await startSite({ isEmpty: true });
+		try {
+			await page.goto(`${empty.url}/`);
+			await page.getByText('No runs yet').waitFor();
+			await page.getByText('weir run component.yaml').waitFor();
+			await page.goto(`${empty.url}/app/weather/weather`);
+			await page.getByText('No entries yet').waitFor();
+		} finally {
+			empty.close();
+		}
 	});
 
 	test('several_mistakes_are_counted_and_lead_to_their_fields', {}, async (page) => {

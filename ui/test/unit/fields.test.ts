@@ -26,6 +26,8 @@ describe('checks before sending', () => {
 		['no such choice', { type: 'catalog', enum: ['a', 'b'] }, 'c', 'invalid.choice'],
 		['a choice', { type: 'catalog', enum: ['a', { value: 'b', title: 'B' }] }, 'b', null],
 		['a choice missing', { type: 'catalog', enum: ['a'], required: true }, '', 'invalid.requiredChoice'],
+		['choices of a list', { type: 'array', enum: ['a', 'b'] }, 'a\nb', null],
+		['no such choice in a list', { type: 'array', enum: ['a', 'b'] }, 'a\nc', 'invalid.choice'],
 		['too many values', { type: 'array', max_length: n('1') }, 'a\nb', 'invalid.tooMany'],
 	])('%s', (_, more, value, id) => {
 		expect(checkField(field(more), value)?.id ?? null).toBe(id);

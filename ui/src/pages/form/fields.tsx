@@ -4,6 +4,7 @@ import { Check, CircleAlert, Minus, Plus, Upload, X } from 'lucide-react';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Checkbox } from 'react-aria-components/Checkbox';
+import { CheckboxGroup } from 'react-aria-components/CheckboxGroup';
 import { FieldError } from 'react-aria-components/FieldError';
 import { FileTrigger } from 'react-aria-components/FileTrigger';
 import { Group } from 'react-aria-components/Group';
@@ -15,7 +16,7 @@ import { TextArea } from 'react-aria-components/TextArea';
 import { TextField } from 'react-aria-components/TextField';
 import type { Field } from '../../api/types';
 import { useLanguage, useT } from '../../i18n';
-import { choiceValue, type FieldValue, type FileValue, isChoice, limit, numberText } from '../../lib/fields';
+import { choiceValue, type FieldValue, type FileValue, isChoice, limit, lines, numberText } from '../../lib/fields';
 import { plain } from '../../lib/json';
 import { fromName, say } from '../../lib/text';
 
@@ -209,6 +210,35 @@ function ChoiceBox(props: FieldProps) {
 	);
 }
 
+/** Several of a list: one box each, since all of them can then be seen and none needs a modifier key. */
+function ManyBox(props: FieldProps) {
+	const { field, value, message } = props;
+	const { label, help } = useLabels(field, props.marksOptional);
+	return (
+		<CheckboxGroup
+			className="field many"
+			value={lines(String(value ?? ''))}
+			onChange={(chosen) => props.onChange(chosen.join('\n'))}
+			onBlur={props.onBlur}
+			isRequired={field.required}
+			isInvalid={message !== null}
+			validationBehavior="aria"
+		>
+			<Label>{label}</Label>
+			{useOptions(field).map((o) => (
+				<Checkbox key={o.key} value={o.key} className="check">
+					<span className="check-mark">
+						<Check size={13} strokeWidth={3} aria-hidden="true" />
+					</span>
+					<span>{o.title}</span>
+				</Checkbox>
+			))}
+			<Help text={help} />
+			<FieldMessage message={message} />
+		</CheckboxGroup>
+	);
+}
+
 function BooleanBox(props: FieldProps) {
 	const { label, help } = useLabels(props.field, false);
 	return (
@@ -317,6 +347,7 @@ function FileBox(props: FieldProps) {
 export function FieldBox(props: FieldProps) {
 	const { field } = props;
 	if (isChoice(field)) return <ChoiceBox {...props} />;
+	if (field.type === 'array' && field.enum?.length) return <ManyBox {...props} />;
 	switch (field.type) {
 		case 'boolean':
 			return <BooleanBox {...props} />;

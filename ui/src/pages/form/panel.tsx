@@ -136,6 +136,8 @@ export function FormPanel(props: {
 	const [refusals, setRefusals] = useState(0);
 	const [isSummarized, setSummarized] = useState(false);
 
+	const isField = (name: string | null) => form.fields.some((f) => f.name === name);
+
 	const own = useMemo(() => {
 		const found: Complaints = {};
 		for (const f of form.fields) {
@@ -185,8 +187,7 @@ export function FormPanel(props: {
 					const found: Complaints = {};
 					for (const row of error instanceof Problem ? error.errors : []) {
 						const name = fieldOfPointer(row.pointer);
-						if (name !== null && form.fields.some((f) => f.name === name))
-							found[name] = { id: 'invalid.fromServer', detail: row.detail };
+						if (name !== null && isField(name)) found[name] = { id: 'invalid.fromServer', detail: row.detail };
 					}
 					setRefused(found);
 					if (Object.keys(found).length > 0) {
@@ -203,7 +204,7 @@ export function FormPanel(props: {
 	const isAllBesideFields =
 		problem instanceof Problem &&
 		problem.errors.length > 0 &&
-		problem.errors.every((e) => form.fields.some((f) => f.name === fieldOfPointer(e.pointer)));
+		problem.errors.every((e) => isField(fieldOfPointer(e.pointer)));
 	const runId = result?.run.id ?? (problem instanceof Problem ? problem.runId : null);
 	const marksOptional = form.fields.some((f) => f.required);
 	const description = say(form.description, language);
@@ -244,7 +245,7 @@ export function FormPanel(props: {
 				</form>
 				{!submit.isPending && result && result.run.state === 'running' && <Following id={result.run.id} />}
 				{!submit.isPending && result && result.run.state !== 'running' && <StatusLine result={result} />}
-				{!submit.isPending && problem && !isAllBesideFields && <ProblemNote error={problem} isSubmit />}
+				{!submit.isPending && problem && !isAllBesideFields && <ProblemNote error={problem} isSubmit told={isField} />}
 			</section>
 			<Preview runId={runId} env={form.env} />
 		</>

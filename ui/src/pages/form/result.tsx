@@ -25,7 +25,7 @@ function Values({ values }: { values: ViewValue[] }) {
 					<dt>{v.label}</dt>
 					<dd>
 						<span className="value">{plain(v.value) || '–'}</span>
-						{v.unit && <span className="unit"> {v.unit}</span>}
+						{v.unit && <span className="unit">{`\u202f${v.unit}`}</span>}
 					</dd>
 					{v.note && <dd className="value-note">{v.note}</dd>}
 				</div>

@@ -63,6 +63,7 @@ export function Items({ run }: { run: Run }) {
 		before.current = chosen;
 	}, [chosen]);
 
+	const totals = { all: run.counts.items_in, failed: run.counts.failed, unknown: run.counts.unknown };
 	const rows = items.data?.items ?? [];
 	const total = Number(items.data?.total ?? 0);
 	const from = trail.length * perPage + 1;
@@ -82,7 +83,8 @@ export function Items({ run }: { run: Run }) {
 						<div className="segments" data-kind="tool">
 							{filters.map((f) => (
 								<Radio key={f} value={f} className="segment">
-									{t(`items.${f}`)}
+									<span>{t(`items.${f}`)}</span>
+									<span className="count">{t.number(Number(totals[f]))}</span>
 								</Radio>
 							))}
 						</div>

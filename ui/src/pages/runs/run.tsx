@@ -152,7 +152,7 @@ function Trouble({ run }: { run: Run }) {
 				<Note
 					tone="warn"
 					title={t('run.itemsUnknown')}
-					actions={<Link href={`/runs/${encodeURIComponent(run.id)}?state=unknown`}>{t('items.unknown')}</Link>}
+					actions={<Link href={`/runs/${encodeURIComponent(run.id)}?state=unknown`}>{t('run.unknownOpen')}</Link>}
 				>
 					<p>{t('run.unknownNote', { count: unknown })}</p>
 				</Note>
