@@ -178,8 +178,8 @@ class Result:
         return self.err.decode("utf-8", "replace")
 
     def lines(self):
-        """NDJSON on stdout."""
-        return [json.loads(line) for line in self.text.splitlines() if line.strip()]
+        """NDJSON on stdout. Not splitlines(): a U+2028 inside a string ends no line."""
+        return [json.loads(line) for line in self.text.split("\n") if line.strip()]
 
     def json(self):
         return json.loads(self.text)
@@ -367,7 +367,7 @@ class Server:
     def open(self):
         with open(self.talk, "ab") as log:
             self.process = start([WEIR, "serve", *self.files, "--port", self.port, "--data", self.data, *self.options], env=self.env,
-                                 stdout=subprocess.DEVNULL, stderr=log)
+                                 stdout=log, stderr=log)
         wait_port(self.port, self.process)
 
     def words(self):

@@ -20,7 +20,7 @@ def all_pass_check(c):
 
 
 def orders(c):
-    peer = s.Peer("--drop", "0.3", "--seed", "5")
+    peer = s.Peer("--drop", "0.3", "--seed", "7")
     here = os.path.join(s.ROOT, "examples", "02-orders")
     d = s.directory()
     with open(os.path.join(here, "orders.yaml"), encoding="utf-8") as f:

@@ -15,7 +15,8 @@ def go(peer, method, path, n=1, **step):
     d = s.directory()
     op = {"method_name": method, "query_path": path}
     op.update(step.pop("operation", {}))
-    comp = s.component("t", s.peer_system(peer.port, [op], limits=LIMITS), [s.INPUT, s.call_step(method, path, {} if method == "GET" else {"n": "=item.data.id"}, result="body", **step), s.RESPOND])
+    mapping = step.pop("mapping", {} if method == "GET" else {"n": "=item.data.id"})
+    comp = s.component("t", s.peer_system(peer.port, [op], limits=LIMITS), [s.INPUT, s.call_step(method, path, mapping, result="body", **step), s.RESPOND])
     f = s.write_component(os.path.join(d, "t.json"), comp)
     i = s.write(os.path.join(d, "i.ndjson"), "".join('{"id":%d}\n' % k for k in range(n)))
     return s.run(["run", f, "--items", i], data=os.path.join(d, "data"))
@@ -43,7 +44,7 @@ def repeats(c):
     peer = s.Peer()
     r = go(peer, "GET", "/fault/once-reset")
     c.that(r.code == 0 and count(peer, "/fault/once-reset") == 2, "a GET that got no answer is sent again", r)
-    r = go(peer, "POST", "/fault/once-reset?post")
+    r = go(peer, "POST", "/fault/once-reset", mapping={"query.another": "target"})
     c.that(r.code in (1, 7) and "unknown" in r.talk.lower(), "a POST is not: its outcome is unknown", r)
     peer.close()
 

@@ -130,7 +130,7 @@ def refusals(c):
     c.equal(ask("PUT", "/api/v1/components/echo", good).status, 200, "again: 200")
     a = ask("PUT", "/api/v1/components/other", good)
     c.that(is_problem(a, 422) or is_problem(a, 400) or is_problem(a, 409), "under another name: refused", a)
-    secret = s.component("sec", s.peer_system(9, auth={"kind": "bearer", "token": {"secret": "NOT_SET"}}), [s.INPUT, s.RESPOND])
+    secret = s.component("sec", s.peer_system(9, base_url="http://127.0.0.1:9", auth={"kind": "bearer", "token": {"secret": "NOT_SET"}}), [s.INPUT, s.RESPOND])
     a = ask("PUT", "/api/v1/components/sec", secret)
     c.that(a.status == 201 and [m["name"] for m in a.json()["missing"]] == ["NOT_SET"], "missing secrets are listed", a)
     a = ask("POST", "/api/v1/components/echo/dataflows/flow/runs", b'{"data":{"id":12345678901234567890,"x":0.1000}}', {"Prefer": "wait=10"})
