@@ -20,8 +20,8 @@ struct str check_place(struct check *k, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	struct str copy = arena_str(&k->complaints->arena, str_c(text));
-	return copy.ptr ? copy : STR("");
+	const char *copy = arena_c(&k->complaints->arena, str_c(text));
+	return copy ? str_c(copy) : STR("");
 }
 
 static const char *kind_words(enum value_kind kind)

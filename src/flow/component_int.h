@@ -21,7 +21,7 @@ struct check {
 
 #define COMPLAIN(k, at, place, ...) doc_complain((k)->doc, (k)->complaints, (at), (place), __VA_ARGS__)
 
-/* Formats in the complaints' arena; empty when memory is out. */
+/* Formats in the complaints' arena, NUL-terminated; empty when memory is out. */
 struct str check_place(struct check *k, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Complains when `v` is not of the kind; NULL is fine and gives NULL. */
 const struct value *check_kind(struct check *k, const struct value *object, const char *name, enum value_kind kind, struct str place);

@@ -11,7 +11,8 @@ struct doc; /* owns its arena and bytes */
 /*
  * Parse. JSON when the first non-blank byte is "{" or the name ends in .json, else YAML 1.2 core schema (so "no" is a string and numbers keep
  * their text). Refused with a complaint: not UTF-8, tabs as indentation, duplicate keys, anchors that contain themselves, more than
- * the limits, more than one document, empty input, keys that are no strings. NULL when refused. `bytes` are copied.
+ * the limits, more than one document, empty input, keys that are no strings, merge keys, tags but !!str, plain scalars that
+ * only YAML takes for numbers (0x1F, 007, .inf). NULL when refused. `bytes` are copied.
  */
 struct doc *doc_parse(const char *name, struct str bytes, struct complaints *c);
 struct doc *doc_load(const char *path, struct complaints *c, struct err *e); /* -ERR_IO in e when the file cannot be read */
@@ -19,7 +20,7 @@ void doc_free(struct doc *d);
 const struct value *doc_root(const struct doc *d);
 const char *doc_name(const struct doc *d);
 struct arena *doc_arena(struct doc *d);
-/* Line and column where this very value (by address) begins; false when unknown. */
+/* Line and column (in characters) where this very value (by address) begins, a block text (|) at its first line; false when unknown. */
 bool doc_place(const struct doc *d, const struct value *v, unsigned *ret_line, unsigned *ret_column);
 /* JSON Pointer of this very value; the empty string for the root or when unknown. */
 struct str doc_pointer(const struct doc *d, const struct value *v);

@@ -96,7 +96,8 @@ static const char *look_at(struct look *l, char c, bool is_line_start)
 		return "too many opened brackets; lists and objects may stand 100 deep";
 	if (strchr("[]{},", c) && ++l->crowd > CROWD_MAX)
 		return "too many lists, objects and commas in one line";
-	l->tag = c == '!' ? 1 : l->tag && is_uri_char(c) ? l->tag + 1 : 0;
+	bool is_in_tag = l->tag && (is_uri_char(c) || (l->tag == 1 && c == '<'));
+	l->tag = is_in_tag ? l->tag + 1 : c == '!';
 	return l->tag > TAG_MAX ? "a tag (\"!...\") is too long; leave it out" : NULL;
 }
 
@@ -414,7 +415,7 @@ static int make_object(struct builder *b, const struct entry *e, size_t n, struc
 static int on_end(struct builder *b)
 {
 	const struct frame f = b->frames[b->depth - 1];
-	const struct entry *e = b->entries + f.first;
+	const struct entry *e = b->entries ? b->entries + f.first : NULL;
 	size_t n = b->n_entries - f.first;
 	struct entry it = { .line = f.line, .column = f.column, .nodes = 1 };
 	if (f.is_map && check_duplicates(b, e, n) < 0)
@@ -443,11 +444,23 @@ static int on_document(struct builder *b, const struct fy_event *ev)
 	return 0;
 }
 
-static int on_event(struct builder *b, struct fy_event *ev)
+/* Where the event begins. An empty value has no place: that of its name stays. libfyaml counts quoted texts and aliases from behind their sign. */
+static void go_to(struct builder *b, struct fy_event *ev)
 {
 	const struct fy_mark *mark = ev->type == FYET_SCALAR && !ev->scalar.value ? NULL : fy_event_start_mark(ev);
-	if (mark)
-		doc_cursor_to(&b->at, mark->input_pos);
+	if (!mark)
+		return;
+	size_t at = mark->input_pos;
+	enum fy_scalar_style style = ev->type == FYET_SCALAR ? fy_token_scalar_style(ev->scalar.value) : FYSS_PLAIN;
+	bool is_behind = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED || ev->type == FYET_ALIAS;
+	if (is_behind && at > 0 && strchr("'\"*", b->doc->text.ptr[at - 1]))
+		at--;
+	doc_cursor_to(&b->at, at);
+}
+
+static int on_event(struct builder *b, struct fy_event *ev)
+{
+	go_to(b, ev);
 	switch (ev->type) {
 	case FYET_DOCUMENT_START:
 		return on_document(b, ev);
