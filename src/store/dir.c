@@ -31,7 +31,7 @@ struct claim {
 struct dir {
 	char *path, *database_path;
 	int fd, runs_fd, lock_fd;
-	bool was_clean;
+	bool was_clean, had_log;
 	struct list claims;
 };
 
@@ -115,8 +115,8 @@ static int read_note(struct dir *d, struct err *e)
 			       "or remove " LOCK_FILE " and " DIR_DATABASE "-wal to begin with an empty one",
 			       d->path, st.st_ino ? "empty" : "missing");
 	clean_note(&st, expected);
-	bool has_wal = fstatat(d->fd, DIR_DATABASE "-wal", &wal, 0) == 0 && wal.st_size > 0;
-	d->was_clean = !has_database || (!has_wal && strcmp(note, expected) == 0);
+	d->had_log = fstatat(d->fd, DIR_DATABASE "-wal", &wal, 0) == 0 && wal.st_size > 0;
+	d->was_clean = !has_database || (!d->had_log && strcmp(note, expected) == 0);
 	return 0;
 }
 
@@ -212,6 +212,11 @@ void dir_close(struct dir *d, bool is_tidy)
 bool dir_was_clean(const struct dir *d)
 {
 	return d->was_clean;
+}
+
+bool dir_had_log(const struct dir *d)
+{
+	return d->had_log;
 }
 
 const char *dir_database_path(const struct dir *d)

@@ -132,6 +132,7 @@ extern const struct store_backend store_backend_sqlite;
 int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e);
 /* The last use ended well and nobody touched the file since. */
 bool dir_was_clean(const struct dir *d);
+bool dir_had_log(const struct dir *d); /* what is missing in weir.db may stand there */
 const char *dir_database_path(const struct dir *d);
 const char *dir_path(const struct dir *d);
 /* The database is open and sound: marks it in use and lets others in. */
