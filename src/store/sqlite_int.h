@@ -5,9 +5,9 @@
 
 #include <sqlite3.h>
 
-#define SQLITE_PAGE_BYTES 4096
+#define SQLITE_PAGE_BYTES 8192 /* a row of up to 2 kB stays in its page */
 #define SQLITE_CACHE_KIB 16384
-#define SQLITE_CHECKPOINT_PAGES 4096	/* of the write-ahead log, then it is moved into the database */
+#define SQLITE_CHECKPOINT_PAGES 2048	/* 16 MiB of write-ahead log, then it is moved into the database */
 #define SQLITE_LOG_BYTES_MAX (64 << 20) /* the log file is cut to this when it has been moved */
 
 #define RUN_COLUMNS                                                                                                    \
@@ -61,11 +61,11 @@
 	X(ENTRY_LIST_AFTER, "SELECT " ENTRY_COLUMNS " FROM entries INDEXED BY entries_by_age WHERE component=? "       \
 			    "AND (updated_at,id)<(?3,?4) ORDER BY updated_at DESC,id DESC LIMIT ?2")                   \
 	X(COMPONENT_GET, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND version=?")                    \
-	X(COMPONENT_NEWEST, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND imported_at>0 "           \
+	X(COMPONENT_NEWEST, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND imported_at>0 "             \
 			    "ORDER BY rank DESC LIMIT 1")                                                              \
 	X(COMPONENT_PUT, "INSERT INTO components (name,version,rank,imported_at,source) VALUES (?1,?2,"                \
 			 "(SELECT coalesce(max(rank),0)+1 FROM components WHERE name=?1),?3,?4) ON CONFLICT "          \
-			 "(name,version) DO UPDATE SET rank=excluded.rank,imported_at=excluded.imported_at,"            \
+			 "(name,version) DO UPDATE SET rank=excluded.rank,imported_at=excluded.imported_at,"           \
 			 "source=excluded.source WHERE excluded.imported_at>0")                                        \
 	X(COMPONENT_LIST, "SELECT " COMPONENT_COLUMNS " FROM components c WHERE rank=(SELECT max(rank) FROM "          \
 			  "components WHERE name=c.name AND imported_at>0) ORDER BY name")

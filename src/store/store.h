@@ -132,7 +132,8 @@ typedef void store_done(void *arg, const struct store_result *result);
 
 /* Writes. A NULL callback is allowed: then nobody is told. All return 0 or -code (out of memory, store broken). */
 int store_run_create(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e);
-int store_run_update(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e); /* state, counts, steps, problem, ended_at, input_is_complete */
+/* Changes state, counts, steps, problem, ended_at, input_is_complete; the rest stays as created. */
+int store_run_update(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e);
 int store_input_put(struct store *s, const struct input_row *input, store_done *done, void *arg, struct err *e);
 /* Recorded once: a row whose key is there already stays as it was (was_recorded); so do input chunks. */
 int store_ledger_put(struct store *s, const struct ledger_row *row, store_done *done, void *arg, struct err *e);
@@ -144,7 +145,8 @@ int store_ledger_put(struct store *s, const struct ledger_row *row, store_done *
  */
 int store_entry_write(struct store *s, const struct ledger_key *key, enum entry_mode mode, const struct entry_row *entry, store_done *done,
 		      void *arg, struct err *e);
-int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e); /* keeps old versions; the one imported last is the newest; change 1 = a new version, 2 = known */
+/* Keeps old versions; the one imported last is the newest; change 1 = a new version, 2 = known. */
+int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e);
 /*
  * Drop ledger rows of items so that a run may do them again: all LEDGER_PROBLEM rows of the run and, at the step where such an item ended, its
  * outcomes with their intents. An intent without outcome stays: that call is still unknown.

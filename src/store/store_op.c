@@ -125,8 +125,6 @@ int store_component_put(struct store *s, const struct component_row *row, store_
 	op->component.name = keep(&at, row->name);
 	op->component.version = keep(&at, row->version);
 	op->component.source = keep(&at, row->source);
-	if (!op->component.imported_at)
-		op->component.imported_at = clock_wall();
 	store_op_queue(s, op, done, arg);
 	return 0;
 }
