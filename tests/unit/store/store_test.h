@@ -132,7 +132,7 @@ static inline void place_make(struct place *p)
 
 static inline int place_try(struct place *p, struct err *e)
 {
-	return store_open(&p->store, p->loop, &(struct store_config){ .dir = p->last_dir, .busy_timeout = 200 }, e);
+	return store_open(&p->store, p->loop, &(struct store_config){ .dir = p->last_dir }, e);
 }
 
 static inline void place_open(struct place *p)
