@@ -20,6 +20,7 @@
 
 #define ARENA_BYTES (64u << 20)
 #define MAX_HEADERS HEADERS_MAX
+#define DISCARD_BYTES (64u << 10) /* read beyond twice the limit of a body before we hang up */
 
 /* ---- birth and death ---- */
 
@@ -172,8 +173,9 @@ static enum MHD_Result gather_field(void *arg, enum MHD_ValueKind kind, const ch
 		h->items = items;
 		h->cap = cap;
 	}
-	h->items[h->n++] = (struct header){ .name = str_from(name, name_len), .value = str_from(value, value_len) };
-	g->bytes += name_len + value_len;
+	h->items[h->n++] =
+	    (struct header){ .name = str_from(name, name_len), .value = str_trim(str_from(value, value_len)) };
+	g->bytes += name_len + h->items[h->n - 1].value.len;
 	return MHD_YES;
 }
 
@@ -282,7 +284,7 @@ static enum MHD_Result on_upload(struct http_exchange *x, const char *bytes, siz
 	if (x->refusal)
 		x->discarded += *n;
 	*n = 0;
-	return x->discarded > x->body.max ? MHD_NO : MHD_YES;
+	return x->discarded > x->body.max + DISCARD_BYTES ? MHD_NO : MHD_YES;
 }
 
 /* Readable while we think: either the next request (pipelined; not now) or the end. */

@@ -107,7 +107,8 @@ static struct str take_until(struct str *s, const char *stops)
 	while (n < s->len && !(s->ptr[n] && strchr(stops, s->ptr[n])))
 		n++;
 	struct str front = str_from(s->ptr, n);
-	*s = str_from(s->ptr + n, s->len - n);
+	if (n > 0) /* and not for the null string */
+		*s = str_from(s->ptr + n, s->len - n);
 	return front;
 }
 
