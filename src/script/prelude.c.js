@@ -256,6 +256,8 @@ function explain(v, path, above) {
 	above[above.length] = v;
 	const names = keys(v);
 	for (let i = 0; i < names.length; i++) {
+		if (names[i] === "toJSON" && typeof v.toJSON === "function")
+			continue;
 		const found = explain(v[names[i]], step(path, isArray(v) ? i : names[i]), above);
 		if (found !== undefined)
 			return found;
@@ -288,11 +290,8 @@ function write(v, name) {
 	if (text.length > TEXT_MAX)
 		throw new Refusal(TOO_LARGE, "the result has " + text.length + " characters of JSON");
 	// Half a surrogate pair is written as an escape, \ud800; everything else as itself.
-	if (includes(text, "\\ud")) {
-		const why = explain(v, name, []);
-		if (why !== undefined || test(/(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/, text))
-			throw new Refusal(BAD_RESULT, why ?? "a key of " + name + " has half a surrogate pair");
-	}
+	if (includes(text, "\\ud") && test(/(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/, text))
+		throw new Refusal(BAD_RESULT, explain(v, name, []) ?? "a key of " + name + " has half a surrogate pair");
 	return text;
 }
 

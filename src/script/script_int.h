@@ -116,7 +116,6 @@ struct script_proc {
 	int exit_status, term_signal;
 	struct script_job *job; /* NULL while busy: it was cancelled */
 	struct script_expected expected;
-	uint32_t chunk_first; /* first item of the frame that was sent last */
 	uint64_t rss_at_start, last_realm, last_program;
 	msec_t progress_at;
 	struct loop_timer watch; /* STARTING, BUSY: time and memory; IDLE: leave */

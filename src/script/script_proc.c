@@ -220,7 +220,6 @@ static int proc_send_chunk(struct script_proc *w, struct script_job *j)
 		uint32_t n = put_items(w, j);
 		if (n > 0) {
 			script_patch_u32(&w->frame, n_at, n);
-			w->chunk_first = j->sent;
 			j->sent += n;
 			w->expected = (struct script_expected){ .job = j->id, .first = j->answered, .end = j->sent };
 			return proc_send(w);
@@ -238,7 +237,6 @@ static int proc_send_check(struct script_proc *w, struct script_job *j)
 	script_put_u8(&w->frame, SCRIPT_CHECK);
 	script_put_u64(&w->frame, j->id);
 	script_put_u64(&w->frame, j->program->id);
-	w->chunk_first = 0;
 	j->sent = 1;
 	w->expected = (struct script_expected){ .job = j->id, .first = 0, .end = 1 };
 	return proc_send(w);
@@ -325,20 +323,21 @@ static void take_answer(struct script_proc *w, const struct script_answer *a)
 
 static void on_answers(struct script_proc *w, struct str frame)
 {
-	struct script_reader r;
-	uint32_t n = 0;
-	const char *complaint = script_check_answers(frame, &w->expected, &r, &n);
+	struct script_answers answers;
+	const char *complaint = script_check_answers(frame, &w->expected, &answers);
 
 	if (complaint) {
 		proc_lies(w, complaint);
 		return;
 	}
 	w->progress_at = loop_now(w->pool->loop);
-	for (uint32_t i = 0; i < n; i++) {
-		struct script_answer a = script_read_answer(&r);
+	for (uint32_t i = 0; i < answers.n; i++) {
+		struct script_answer a = script_read_answer(&answers.rest);
 		take_answer(w, &a);
 	}
-	if (w->expected.first == w->expected.end)
+	if (answers.is_last)
+		proc_kill(w, BLAME_NOBODY);
+	else if (w->expected.first == w->expected.end)
 		proc_go_on(w);
 }
 
@@ -380,16 +379,14 @@ static const char *describe_death(const struct script_proc *w, enum script_error
 
 /*
  * Whose fault? With one item at work it is clear. With several it is one of them: they are run again, each answered at
- * once, and the next death names it. A worker that says it is spent has answered first, so each such end brings the job
- * on.
+ * once, and the next death names it. A worker that says that it is spent has answered something in the same frame, so
+ * each such end brings the job on.
  */
 static void job_survive(struct script_job *j, const struct script_proc *w)
 {
 	char room[160];
 	enum script_error error;
-	bool has_progress = j->answered > w->chunk_first;
-	bool is_blameless = w->blame == BLAME_NOBODY ||
-			    (w->blame == BLAME_NONE && w->exit_status == SCRIPT_EXIT_RETIRED && has_progress);
+	bool is_blameless = w->blame == BLAME_NOBODY;
 
 	j->proc = NULL;
 	while (++j->deaths > DEATHS_MAX && !job_is_done(j))

@@ -180,23 +180,22 @@ static const char *check_answer(const struct script_answer *a)
 	return NULL;
 }
 
-const char *script_check_answers(struct str frame, const struct script_expected *x, struct script_reader *ret,
-				 uint32_t *ret_n)
+const char *script_check_answers(struct str frame, const struct script_expected *x, struct script_answers *ret)
 {
 	struct script_reader r = script_reader(frame);
 
 	if (script_read_u8(&r) != SCRIPT_ANSWERS)
 		return "an unknown message";
 	uint64_t job = script_read_u64(&r);
+	uint8_t is_last = script_read_u8(&r);
 	uint32_t first = script_read_u32(&r), n = script_read_u32(&r);
-	if (r.is_bad)
+	if (r.is_bad || is_last > 1)
 		return "a frame that ends early";
 	if (job != x->job)
 		return "answers to a job that it does not have";
 	if (first != x->first || n == 0 || n > x->end - x->first)
 		return "answers that nobody waits for";
-	*ret = r;
-	*ret_n = n;
+	*ret = (struct script_answers){ .rest = r, .n = n, .is_last = is_last };
 	for (uint32_t i = 0; i < n; i++) {
 		struct script_answer a = script_read_answer(&r);
 		const char *complaint = r.is_bad ? "a frame that ends early" : check_answer(&a);

@@ -8,7 +8,7 @@
  *                      BATCH   head n {number flags len text NUL}
  *                      CHECK   job program                   answered like a batch of one, without a value
  *   worker -> server   READY   error layers text             once, first
- *                      ANSWERS job first n {error line column len text}
+ *                      ANSWERS job is_last first n {error line column len text}
  */
 #pragma once
 #include "base/buf.h"
@@ -21,9 +21,8 @@
 #define SCRIPT_SOURCES_BYTES (4u << 20)			  /* all sources of a program */
 #define SCRIPT_LINE_MAX (SCRIPT_SOURCE_MAX + 1)
 
-/* Exit codes of a worker. */
+/* Exit code of a worker. */
 #define SCRIPT_EXIT_NO_MEMORY 70 /* the engine aborted over its memory limit */
-#define SCRIPT_EXIT_RETIRED 71	 /* after an answer: fit for no more work */
 
 enum script_message {
 	SCRIPT_PROGRAM = 1,
@@ -93,10 +92,11 @@ struct script_expected {
 	uint32_t first; /* the next item to be answered */
 	uint32_t end;	/* one past the last item that was sent */
 };
-/*
- * Check a whole ANSWERS frame against what was asked. NULL and a reader on the first of *ret_n answers when all of it
- * is right, else the complaint for the log.
- */
-const char *script_check_answers(struct str frame, const struct script_expected *x, struct script_reader *ret,
-				 uint32_t *ret_n);
+struct script_answers {
+	struct script_reader rest; /* on the first answer */
+	uint32_t n;
+	bool is_last; /* the worker is fit for no more work and ends */
+};
+/* Check a whole ANSWERS frame against what was asked: NULL when all of it is right, else the complaint for the log. */
+const char *script_check_answers(struct str frame, const struct script_expected *x, struct script_answers *ret);
 struct script_answer script_read_answer(struct script_reader *r);

@@ -131,13 +131,16 @@ static int say_ready(enum script_error error, unsigned layers, const char *text)
 	return buf_ok(&b) ? wire_write_frame(SOCKET, buf_str(&b)) : -ERR_NO_MEMORY;
 }
 
-#define ANSWERS_N_AT 13 /* of the count: behind message, job and first */
+/* Of fields in the head of an ANSWERS frame: behind message and job, and behind `first`. */
+#define ANSWERS_LAST_AT 9
+#define ANSWERS_N_AT 14
 
 static void answers_begin(struct worker *w)
 {
 	buf_clear(&w->out);
 	script_put_u8(&w->out, SCRIPT_ANSWERS);
 	script_put_u64(&w->out, w->job);
+	script_put_u8(&w->out, false);
 	script_put_u32(&w->out, w->first);
 	script_put_u32(&w->out, 0);
 	w->pending = 0;
@@ -149,6 +152,8 @@ static bool answers_flush(struct worker *w)
 	if (w->pending == 0)
 		return true;
 	script_patch_u32(&w->out, ANSWERS_N_AT, w->pending);
+	if (w->realms.is_spent && buf_ok(&w->out))
+		w->out.ptr[ANSWERS_LAST_AT] = true;
 	if (!buf_ok(&w->out) || wire_write_frame(SOCKET, buf_str(&w->out)) != 0)
 		return false;
 	w->first += w->pending;
@@ -180,7 +185,7 @@ static bool on_batch(struct worker *w, struct script_reader *r)
 		realm_run(&w->realms, realm, &item, &w->out);
 		w->pending++;
 		if (w->realms.is_spent)
-			_exit(answers_flush(w) ? SCRIPT_EXIT_RETIRED : 1);
+			_exit(answers_flush(w) ? 0 : 1);
 		if (w->out.len - before > FLUSH_BYTES || batch.is_careful ||
 		    clock_mono_ns() - w->flushed_at > FLUSH_NS) {
 			if (!answers_flush(w))
