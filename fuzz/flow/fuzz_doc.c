@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes as a document: refused with exactly one complaint, or written as YAML and read back as the same. The first byte "J" asks for JSON. */
+/* Bytes as a document: refused with exactly one complaint, or written as YAML and read back as the same. The first byte
+ * "J" asks for JSON. */
 #include "flow/doc.h"
 
 #include <stdint.h>
@@ -8,12 +9,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-#define EXPECT(fact)                                                                                                    \
-	do {                                                                                                            \
-		if (!(fact)) {                                                                                          \
-			fprintf(stderr, "not true: %s\n", #fact);                                                       \
-			abort();                                                                                        \
-		}                                                                                                       \
+#define EXPECT(fact)                                                                                                   \
+	do {                                                                                                           \
+		if (!(fact)) {                                                                                         \
+			fprintf(stderr, "not true: %s\n", #fact);                                                      \
+			abort();                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 static void check_round_trip(const struct doc *d)
@@ -25,7 +26,8 @@ static void check_round_trip(const struct doc *d)
 	if (yaml_write(&b, doc_root(d)) == 0) { /* it may be longer than a document can be */
 		struct doc *again = doc_parse("f.yaml", buf_str(&b), &c);
 		if (!again || !value_eq(doc_root(d), doc_root(again)))
-			fprintf(stderr, "---\n%.*s---\n%.*s\n", STR_ARG(buf_str(&b)), STR_ARG(c.n ? c.items[0].text : STR("differs")));
+			fprintf(stderr, "---\n%.*s---\n%.*s\n", STR_ARG(buf_str(&b)),
+				STR_ARG(c.n ? c.items[0].text : STR("differs")));
 		EXPECT(again && value_eq(doc_root(d), doc_root(again)));
 		doc_free(again);
 	}

@@ -8,7 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-static const char item_text[] = "{\"data\":{\"city\":\"Paris\",\"n\":1.50,\"null\":null},\"_rows\":[{\"id\":7},{\"a b\":8,\"\":9}],\"__proto__\":{\"x\":1}}";
+static const char item_text[] = "{\"data\":{\"city\":\"Paris\",\"n\":1.50,\"null\":null},\"_rows\":[{\"id\":7},{\"a "
+				"b\":8,\"\":9}],\"__proto__\":{\"x\":1}}";
 
 static void try_mapping(struct arena *a, struct str text, const struct value *item)
 {

@@ -34,7 +34,8 @@ static struct str clean_copy(struct arena *a, struct str s)
 	return str_from(copy, s.len);
 }
 
-void complaint_add(struct complaints *c, struct str pointer, unsigned line, unsigned column, struct str place, struct str text)
+void complaint_add(struct complaints *c, struct str pointer, unsigned line, unsigned column, struct str place,
+		   struct str text)
 {
 	if (c->n == COMPLAINTS_MAX) {
 		c->dropped++;

@@ -42,7 +42,8 @@ static const char *kind_words(enum value_kind kind)
 	}
 }
 
-const struct value *check_kind(struct check *k, const struct value *object, const char *name, enum value_kind kind, struct str place)
+const struct value *check_kind(struct check *k, const struct value *object, const char *name, enum value_kind kind,
+			       struct str place)
 {
 	const struct value *v = value_get_c(object, name);
 	if (!v || v->kind == VALUE_NULL)
@@ -76,7 +77,8 @@ void check_known(struct check *k, const struct value *object, const char *const 
 		for (size_t j = 0; j < n && !is_known; j++)
 			is_known = str_eq_c(m->key, known[j]);
 		if (!is_known)
-			COMPLAIN(k, &m->value, place, "unknown member \"%.*s\"%s", CLIP(m->key), check_hint(k, m->key, known, n));
+			COMPLAIN(k, &m->value, place, "unknown member \"%.*s\"%s", CLIP(m->key),
+				 check_hint(k, m->key, known, n));
 	}
 }
 
@@ -95,8 +97,8 @@ bool check_name(struct check *k, struct str name, const struct value *at, struct
 {
 	if (is_name(name))
 		return true;
-	COMPLAIN(k, at, place, "%s \"%.*s\" is no name; write a letter or _, then letters, digits, _ and -, at most %d", what, CLIP(name),
-		 NAME_MAX_BYTES);
+	COMPLAIN(k, at, place, "%s \"%.*s\" is no name; write a letter or _, then letters, digits, _ and -, at most %d",
+		 what, CLIP(name), NAME_MAX_BYTES);
 	return false;
 }
 
@@ -122,7 +124,8 @@ const struct value *check_title(struct check *k, const struct value *object, con
 	for (uint32_t i = 0; v->kind == VALUE_OBJECT && i < v->len; i++) {
 		const struct member *m = &v->members[i];
 		if (!is_language(m->key))
-			COMPLAIN(k, &m->value, place, "\"%.*s\" in \"%s\" is no language; write en, fr, pt-BR, ...", CLIP(m->key), name);
+			COMPLAIN(k, &m->value, place, "\"%.*s\" in \"%s\" is no language; write en, fr, pt-BR, ...",
+				 CLIP(m->key), name);
 		else if (m->value.kind != VALUE_STRING)
 			COMPLAIN(k, &m->value, place, "\"%s\" in %.*s must be a text", name, CLIP(m->key));
 	}
@@ -192,8 +195,8 @@ static void note_secret(struct secret_walk *w, const struct value *v)
 	const struct value *name = value_get_c(v, "secret");
 	if (!value_is(name, VALUE_STRING))
 		return;
-	struct component_secret *grown = arena_grow(w->check->arena, k->secrets, k->n_secrets * sizeof(*grown),
-						    (k->n_secrets + 1) * sizeof(*grown));
+	struct component_secret *grown =
+	    arena_grow(w->check->arena, k->secrets, k->n_secrets * sizeof(*grown), (k->n_secrets + 1) * sizeof(*grown));
 	if (!grown)
 		return;
 	k->secrets = grown;
@@ -240,7 +243,8 @@ static void check_root(struct check *k, const struct value *root)
 {
 	struct component *component = k->component;
 	if (root->kind != VALUE_OBJECT) {
-		COMPLAIN(k, root, STR(""), "a component must be an object that begins with \"weir: 1\"; this is %s", kind_words(root->kind));
+		COMPLAIN(k, root, STR(""), "a component must be an object that begins with \"weir: 1\"; this is %s",
+			 kind_words(root->kind));
 		return;
 	}
 	check_known(k, root, root_names, STR(""));

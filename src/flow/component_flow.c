@@ -11,7 +11,8 @@ struct flow_check {
 	struct str place;
 };
 
-static void take_text(struct flow_check *f, const struct value *step, const char *name, struct str place, struct str *ret)
+static void take_text(struct flow_check *f, const struct value *step, const char *name, struct str place,
+		      struct str *ret)
 {
 	const struct value *v = check_kind(f->check, step, name, VALUE_STRING, place);
 	*ret = v ? value_text(v) : STR("");
@@ -31,7 +32,8 @@ static void check_step_name(struct flow_check *f, const struct value *step, stru
 		return;
 	for (size_t i = 0; i < f->flow->n_steps; i++) {
 		if (str_eq(f->flow->steps[i].name, s->name)) {
-			COMPLAIN(k, name, f->place, "two steps are called \"%.*s\"; give one of them another name", CLIP(s->name));
+			COMPLAIN(k, name, f->place, "two steps are called \"%.*s\"; give one of them another name",
+				 CLIP(s->name));
 			return;
 		}
 	}
@@ -73,7 +75,8 @@ static void check_stage_name(struct flow_check *f, const struct value *stage, si
 		COMPLAIN(k, name, f->place, "the stage's name is too long; at most %d characters", STAGE_NAME_MAX);
 	for (size_t j = 0; j < i; j++) {
 		if (str_eq(f->flow->stages[j], s)) {
-			COMPLAIN(k, name, f->place, "two stages are called \"%.*s\"; give one of them another name", CLIP(s));
+			COMPLAIN(k, name, f->place, "two stages are called \"%.*s\"; give one of them another name",
+				 CLIP(s));
 			return;
 		}
 	}
@@ -93,7 +96,8 @@ static bool make_room(struct flow_check *f, const struct value *stages)
 	for (uint32_t i = 0; i < stages->len; i++)
 		n += steps_of(&stages->items[i]) ? steps_of(&stages->items[i])->len : 0;
 	if (n > STEPS_MAX || stages->len > STEPS_MAX) {
-		COMPLAIN(k, stages, f->place, "%zu steps in %u stages; a dataflow has at most %d", n, stages->len, STEPS_MAX);
+		COMPLAIN(k, stages, f->place, "%zu steps in %u stages; a dataflow has at most %d", n, stages->len,
+			 STEPS_MAX);
 		return false;
 	}
 	f->flow->steps = ARENA_ARRAY(k->arena, struct step_source, n ? n : 1);
@@ -141,7 +145,8 @@ static void check_dataflow(struct check *k, const struct member *m)
 	if (stages)
 		check_stages(&f, stages);
 	if (flow->n_steps == 0 && before == k->complaints->n + k->complaints->dropped)
-		COMPLAIN(k, &m->value, f.place, "the dataflow has no steps; begin with stages: [ { name: Input, steps: [ ... ] } ]");
+		COMPLAIN(k, &m->value, f.place,
+			 "the dataflow has no steps; begin with stages: [ { name: Input, steps: [ ... ] } ]");
 }
 
 void check_dataflows(struct check *k, const struct value *dataflows)

@@ -24,7 +24,8 @@ struct check {
 /* Formats in the complaints' arena, NUL-terminated; empty when memory is out. */
 struct str check_place(struct check *k, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Complains when `v` is not of the kind; NULL is fine and gives NULL. */
-const struct value *check_kind(struct check *k, const struct value *object, const char *name, enum value_kind kind, struct str place);
+const struct value *check_kind(struct check *k, const struct value *object, const char *name, enum value_kind kind,
+			       struct str place);
 /* Complains about members that are not among `known` (NULL-terminated). */
 void check_known(struct check *k, const struct value *object, const char *const *known, struct str place);
 /* Is it a name? Else complains at `at`. `what`: "the step's name". */

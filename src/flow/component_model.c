@@ -15,18 +15,21 @@ struct field_opts {
 	int64_t min_length, max_length;
 };
 
-#define LANGUAGES "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}]}"
+#define LANGUAGES                                                                                                      \
+	"{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}]}"
 #define LENGTH_MAX 10000000
 
 /* "default" and "enum" are words of C: their members are called otherwise, so they have no macro. */
 const struct opt field_rows[] = {
-	OPT_STRING(struct field_opts, name, OPT_REQUIRED, NULL, 1, NAME_MAX_BYTES, "Name of the field: item.data.<name>."),
+	OPT_STRING(struct field_opts, name, OPT_REQUIRED, NULL, 1, NAME_MAX_BYTES,
+		   "Name of the field: item.data.<name>."),
 	{ "type", OPT_T_ENUM, OPT_AT(struct field_opts, type, int), OPT_REQUIRED, NULL, 0, 0, field_type_names, NULL,
 	  "What the field holds." },
 	OPT_VALUE(struct field_opts, title, 0, LANGUAGES, "Label for people, one text or one by language."),
 	OPT_VALUE(struct field_opts, help, 0, LANGUAGES, "A sentence below the field."),
 	OPT_BOOL(struct field_opts, required, "false", "The field must not be left empty."),
-	OPT_BOOL(struct field_opts, primary_key, "false", "Entries with the same value are the same entry; at most one field."),
+	OPT_BOOL(struct field_opts, primary_key, "false",
+		 "Entries with the same value are the same entry; at most one field."),
 	OPT_BOOL(struct field_opts, query, "false", "Entries can be searched by this field."),
 	OPT_VALUE(struct field_opts, unit, 0, "{\"type\":\"string\"}", "Unit shown behind numbers: \"°C\"."),
 	{ "default", OPT_T_VALUE, OPT_AT(struct field_opts, fallback, const struct value *), 0, NULL, 0, 0, NULL, NULL,
@@ -35,8 +38,10 @@ const struct opt field_rows[] = {
 	  "{\"type\":\"array\",\"minItems\":1}", "The values allowed: a list of values, or of { value, title }." },
 	OPT_VALUE(struct field_opts, minimum, 0, "{\"type\":\"number\"}", "Least number allowed."),
 	OPT_VALUE(struct field_opts, maximum, 0, "{\"type\":\"number\"}", "Greatest number allowed."),
-	OPT_INT(struct field_opts, min_length, "0", 0, LENGTH_MAX, "Least number of characters, or of items in an array."),
-	OPT_INT(struct field_opts, max_length, "0", 0, LENGTH_MAX, "Greatest number of characters, or of items in an array; 0 = no limit."),
+	OPT_INT(struct field_opts, min_length, "0", 0, LENGTH_MAX,
+		"Least number of characters, or of items in an array."),
+	OPT_INT(struct field_opts, max_length, "0", 0, LENGTH_MAX,
+		"Greatest number of characters, or of items in an array; 0 = no limit."),
 	OPT_END,
 };
 
@@ -56,7 +61,8 @@ static void on_row_complaint(void *arg, const struct value *at, struct str name,
 	COMPLAIN(r->check, at, r->place, "%s", sentence);
 }
 
-static void check_limits(struct check *k, const struct value *row, const struct field_opts *o, struct field *f, struct str place)
+static void check_limits(struct check *k, const struct value *row, const struct field_opts *o, struct field *f,
+			 struct str place)
 {
 	bool is_number = f->type == FIELD_number || f->type == FIELD_integer;
 	bool has_length = !is_number && f->type != FIELD_boolean;
@@ -65,25 +71,31 @@ static void check_limits(struct check *k, const struct value *row, const struct 
 	f->min_length = (uint64_t)o->min_length;
 	f->max_length = (uint64_t)o->max_length;
 	if ((o->minimum && !f->has_minimum) || (o->maximum && !f->has_maximum))
-		COMPLAIN(k, o->minimum && !f->has_minimum ? o->minimum : o->maximum, place, "\"minimum\" and \"maximum\" must be numbers");
+		COMPLAIN(k, o->minimum && !f->has_minimum ? o->minimum : o->maximum, place,
+			 "\"minimum\" and \"maximum\" must be numbers");
 	else if (!is_number && (o->minimum || o->maximum))
 		COMPLAIN(k, o->minimum ? o->minimum : o->maximum, place,
-			 "\"minimum\" and \"maximum\" are for number and integer; for the length of a text write min_length, max_length");
+			 "\"minimum\" and \"maximum\" are for number and integer; for the length of a text write "
+			 "min_length, max_length");
 	else if (f->has_minimum && f->has_maximum && f->minimum > f->maximum)
 		COMPLAIN(k, o->minimum, place, "\"minimum\" is greater than \"maximum\"");
 	if (!has_length && (f->min_length || f->max_length))
-		COMPLAIN(k, row, place, "\"min_length\" and \"max_length\" are for texts and arrays; for numbers write minimum, maximum");
+		COMPLAIN(
+		    k, row, place,
+		    "\"min_length\" and \"max_length\" are for texts and arrays; for numbers write minimum, maximum");
 	else if (f->max_length && f->min_length > f->max_length)
 		COMPLAIN(k, row, place, "\"min_length\" is greater than \"max_length\"");
 }
 
-static void check_choices(struct check *k, const struct value *row, const struct value *choices, struct field *f, struct str place)
+static void check_choices(struct check *k, const struct value *row, const struct value *choices, struct field *f,
+			  struct str place)
 {
 	bool is_number = f->type == FIELD_number || f->type == FIELD_integer;
 	enum value_kind wanted = is_number ? VALUE_NUMBER : VALUE_STRING;
 	if (!choices) {
 		if (f->type == FIELD_catalog)
-			COMPLAIN(k, row, place, "a catalog needs \"enum\", the list of what it may be: enum: [small, large]");
+			COMPLAIN(k, row, place,
+				 "a catalog needs \"enum\", the list of what it may be: enum: [small, large]");
 		return;
 	}
 	if (choices->kind != VALUE_ARRAY || choices->len == 0) {
@@ -97,7 +109,8 @@ static void check_choices(struct check *k, const struct value *row, const struct
 			(void)check_title(k, v, "title", place);
 		const struct value *it = v->kind == VALUE_OBJECT ? value_get_c(v, "value") : v;
 		if (!value_is(it, wanted))
-			COMPLAIN(k, v, place, "\"enum\" of this field is a list of %s; %s", is_number ? "numbers" : "texts",
+			COMPLAIN(k, v, place, "\"enum\" of this field is a list of %s; %s",
+				 is_number ? "numbers" : "texts",
 				 is_number ? "write them without quotes" : "put what reads otherwise in quotes");
 	}
 }
@@ -149,7 +162,9 @@ void check_model(struct check *k, const struct value *model)
 		}
 		check_field(k, row, &f);
 		if (f.primary_key && first_key)
-			COMPLAIN(k, row, STR("model"), "a second primary_key; a model has at most one (keys of several fields are not possible yet)");
+			COMPLAIN(k, row, STR("model"),
+				 "a second primary_key; a model has at most one (keys of several fields are not "
+				 "possible yet)");
 		if (f.primary_key)
 			first_key = row;
 		if (f.name.len)
@@ -159,7 +174,8 @@ void check_model(struct check *k, const struct value *model)
 
 /* -- forms -- */
 
-static const char *const form_names[] = { "title", "description", "fields", "entries", "submit", "submit_title", "display", NULL };
+static const char *const form_names[] = { "title",  "description",  "fields",  "entries",
+					  "submit", "submit_title", "display", NULL };
 
 static const char *field_hint(struct check *k, struct str name)
 {
@@ -170,7 +186,8 @@ static const char *field_hint(struct check *k, struct str name)
 }
 
 /* A list of names of fields, each once. */
-static void check_field_list(struct check *k, const struct value *form, const char *member, struct str place, struct str **ret, size_t *ret_n)
+static void check_field_list(struct check *k, const struct value *form, const char *member, struct str place,
+			     struct str **ret, size_t *ret_n)
 {
 	const struct value *list = check_kind(k, form, member, VALUE_ARRAY, place);
 	*ret_n = 0;
@@ -184,7 +201,8 @@ static void check_field_list(struct check *k, const struct value *form, const ch
 		if (v->kind != VALUE_STRING)
 			COMPLAIN(k, v, place, "\"%s\" is a list of names of the model's fields", member);
 		else if (!component_field(k->component, name))
-			COMPLAIN(k, v, place, "\"%s\" names \"%.*s\", which is no field of the model%s", member, CLIP(name), field_hint(k, name));
+			COMPLAIN(k, v, place, "\"%s\" names \"%.*s\", which is no field of the model%s", member,
+				 CLIP(name), field_hint(k, name));
 		else if (is_twice)
 			COMPLAIN(k, v, place, "\"%s\" names \"%.*s\" twice", member, CLIP(name));
 		else
@@ -204,8 +222,8 @@ static void check_submit(struct check *k, const struct value *form, struct form 
 	if (!value_get_c(form, "submit"))
 		COMPLAIN(k, form, place, "\"submit\" is missing; name the dataflow that takes what was filled in");
 	else if (submit && !component_dataflow(k->component, f->submit))
-		COMPLAIN(k, submit, place, "\"submit\" names \"%.*s\", which is no dataflow of this component%s", CLIP(f->submit),
-			 check_hint(k, f->submit, names, n));
+		COMPLAIN(k, submit, place, "\"submit\" names \"%.*s\", which is no dataflow of this component%s",
+			 CLIP(f->submit), check_hint(k, f->submit, names, n));
 }
 
 /* Whether the function is really there only JavaScript can tell; that its name is nowhere in the text, we can. */
@@ -216,9 +234,13 @@ static void check_display(struct check *k, const struct value *form, struct form
 		return;
 	f->display = value_text(display);
 	if (!k->component->functions.len)
-		COMPLAIN(k, display, place, "\"display\" names the function \"%.*s\", but the component has no \"functions\"", CLIP(f->display));
+		COMPLAIN(k, display, place,
+			 "\"display\" names the function \"%.*s\", but the component has no \"functions\"",
+			 CLIP(f->display));
 	else if (str_find(k->component->functions, f->display) < 0)
-		COMPLAIN(k, display, place, "\"display\" names \"%.*s\", which is not in \"functions\"; write function %.*s(item, language) { ... }",
+		COMPLAIN(k, display, place,
+			 "\"display\" names \"%.*s\", which is not in \"functions\"; write function %.*s(item, "
+			 "language) { ... }",
 			 CLIP(f->display), CLIP(f->display));
 }
 
@@ -232,7 +254,8 @@ void check_forms(struct check *k, const struct value *forms)
 		struct str place = check_place(k, "form \"%.*s\"", CLIP(m->key));
 		struct form f = { .name = m->key, .source = &m->value, .submit = STR(""), .display = STR("") };
 		if (m->value.kind != VALUE_OBJECT) {
-			COMPLAIN(k, &m->value, place, "a form must be an object: { fields: [city], submit: get_weather }");
+			COMPLAIN(k, &m->value, place,
+				 "a form must be an object: { fields: [city], submit: get_weather }");
 			continue;
 		}
 		if (!check_name(k, m->key, &m->value, STR("forms"), "the form's name"))

@@ -146,8 +146,8 @@ static int note_json(struct doc *d, struct complaints *c)
 			continue;
 		}
 		if (d->n_spots == DOC_MAX_NODES)
-			return doc_refuse(c, w.cursor.line, w.cursor.column, "more than %d values; make several files of it",
-					  DOC_MAX_NODES);
+			return doc_refuse(c, w.cursor.line, w.cursor.column,
+					  "more than %d values; make several files of it", DOC_MAX_NODES);
 		skip_between(&w);
 		if (v->kind == VALUE_OBJECT) {
 			skip_string(&w);
@@ -195,7 +195,8 @@ static int parse(struct doc *d, struct complaints *c)
 		struct doc_cursor at;
 		doc_cursor_init(&at, d->text);
 		doc_cursor_to(&at, bad);
-		return doc_refuse(c, at.line, at.column, "not UTF-8 (byte %zu of the file); save the file as UTF-8", bad);
+		return doc_refuse(c, at.line, at.column, "not UTF-8 (byte %zu of the file); save the file as UTF-8",
+				  bad);
 	}
 	int r = is_json(d) ? parse_json(d, c) : doc_parse_yaml(d, c);
 	if (r == 0 && d->n_spots)
@@ -294,7 +295,7 @@ bool doc_place(const struct doc *d, const struct value *v, unsigned *ret_line, u
 {
 	struct doc_spot wanted = { .at = v };
 	const struct doc_spot *it =
-		d->n_spots ? bsearch(&wanted, d->spots, d->n_spots, sizeof(*d->spots), compare_spots) : NULL;
+	    d->n_spots ? bsearch(&wanted, d->spots, d->n_spots, sizeof(*d->spots), compare_spots) : NULL;
 	*ret_line = it ? it->line : 0;
 	*ret_column = it ? it->column : 0;
 	return it != NULL;
@@ -338,7 +339,8 @@ struct str doc_pointer(const struct doc *d, const struct value *v)
 	return pointer.ptr ? pointer : STR("");
 }
 
-void doc_complain(const struct doc *d, struct complaints *c, const struct value *at, struct str place, const char *fmt, ...)
+void doc_complain(const struct doc *d, struct complaints *c, const struct value *at, struct str place, const char *fmt,
+		  ...)
 {
 	char text[PLACE_TEXT_MAX];
 	unsigned line = 0, column = 0;

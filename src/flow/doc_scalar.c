@@ -84,8 +84,8 @@ enum plain_kind plain_resolve(struct str s)
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
 	static const char *const trues[] = { "true", "True", "TRUE", NULL };
 	static const char *const falses[] = { "false", "False", "FALSE", NULL };
-	static const char *const odd[] = { ".inf",  ".Inf",  ".INF",  "-.inf", "-.Inf", "-.INF", "+.inf",
-					   "+.Inf", "+.INF", ".nan",  ".NaN",  ".NAN",	NULL };
+	static const char *const odd[] = { ".inf",  ".Inf",  ".INF", "-.inf", "-.Inf", "-.INF", "+.inf",
+					   "+.Inf", "+.INF", ".nan", ".NaN",  ".NAN",  NULL };
 	if (is_one_of(s, nulls))
 		return PLAIN_NULL;
 	if (is_one_of(s, trues))
@@ -99,7 +99,8 @@ enum plain_kind plain_resolve(struct str s)
 
 bool plain_is_odd_in_1_1(struct str s)
 {
-	static const char *const words[] = { "y",  "n",	 "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<", NULL };
+	static const char *const words[] = { "y",     "n",    "yes", "no", "on", "off", "true",
+					     "false", "null", "~",   "=",  "<<", NULL };
 	for (size_t i = 0; words[i]; i++) {
 		if (str_eq_nocase(s, str_c(words[i])))
 			return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * YAML by the events of libfyaml; the values are built here, on a stack of our own, so that depth, number (aliases counted at each use)
- * and names are ours to judge. libfyaml is kept from what it does badly by a look at the bytes beforehand:
+ * YAML by the events of libfyaml; the values are built here, on a stack of our own, so that depth, number (aliases
+ * counted at each use) and names are ours to judge. libfyaml is kept from what it does badly by a look at the bytes
+ * beforehand:
  *   - a NUL ends its input silently, other control characters pass;
  *   - while a "[" may turn out to be a key, every token behind it is queued: 350 bytes of memory for each byte of text;
  *   - a tag of a megabyte costs the square of its length.
@@ -135,8 +136,10 @@ static const struct {
 	{ "invalid mapping in plain multiline",
 	  "a \": \" inside a text of several lines; put the text in quotes or indent the lines alike" },
 	{ "cannot start with", "a text without quotes must not begin with this character; put it in quotes" },
-	{ "invalid trailing content", "something stands behind the closing quote; put the whole text in one pair of quotes" },
-	{ "invalid escape", "an unknown escape in a double-quoted text; write \\\\ for a backslash, or use single quotes" },
+	{ "invalid trailing content",
+	  "something stands behind the closing quote; put the whole text in one pair of quotes" },
+	{ "invalid escape",
+	  "an unknown escape in a double-quoted text; write \\\\ for a backslash, or use single quotes" },
 	{ "UTF8 escape", "an escape that is no character; write the character itself" },
 	{ "hex escape", "an escape without its hexadecimal digits; write \\u and four of them" },
 	{ "surrogate", "half of a surrogate pair; write the character itself" },
@@ -144,15 +147,18 @@ static const struct {
 	{ "missing ':'", "a \":\" is missing behind the name" },
 	{ "multiline plain", "a \":\" is missing behind the name, or the line is not indented as the ones above" },
 	{ "used as key", "a name must stand in one line" },
-	{ "did not find expected key", "a name followed by \": \" must stand here; or the line is not indented as the ones above" },
+	{ "did not find expected key",
+	  "a name followed by \": \" must stand here; or the line is not indented as the ones above" },
 	{ "block sequence on the same line", "a list must begin on a line of its own" },
 	{ "undefined tag prefix", "an unknown tag (\"!...\"); leave it out" },
 	{ "duplicate version directive", "two %YAML lines; leave one out" },
 	{ "nsupport version", "another version of YAML; write %YAML 1.2 or leave the line out" },
 	{ "indent", "the indentation does not fit the lines above; members of one object begin in the same column" },
-	{ "indendation", "the indentation does not fit the lines above; members of one object begin in the same column" },
+	{ "indendation",
+	  "the indentation does not fit the lines above; members of one object begin in the same column" },
 	{ "'-' indicator", "the indentation does not fit the lines above; items of one list begin in the same column" },
-	{ "block sequence entries not allowed", "a list item (\"- \") cannot stand here; begin it on a line of its own" },
+	{ "block sequence entries not allowed",
+	  "a list item (\"- \") cannot stand here; begin it on a line of its own" },
 };
 
 static int refuse_theirs(struct builder *b)
@@ -209,9 +215,9 @@ static int count_nodes(struct builder *b, uint32_t n)
 {
 	b->nodes += n;
 	return b->nodes > DOC_MAX_NODES
-		       ? REFUSE(b, "more than %d values (an alias counts as what it stands for); make several files of it",
-				DOC_MAX_NODES)
-		       : 0;
+		   ? REFUSE(b, "more than %d values (an alias counts as what it stands for); make several files of it",
+			    DOC_MAX_NODES)
+		   : 0;
 }
 
 static int new_anchor(struct builder *b, struct fy_token *token, struct anchor **ret)
@@ -258,7 +264,9 @@ static int resolve_plain(struct builder *b, struct str s, struct value *ret)
 		break;
 	}
 	struct str shown = str_clip(s, SHOWN_MAX);
-	return REFUSE(b, "%.*s is a number to YAML, but not to JSON; write it plainly (31, 0.5), or in quotes if it is a text: \"%.*s\"",
+	return REFUSE(b,
+		      "%.*s is a number to YAML, but not to JSON; write it plainly (31, 0.5), or in quotes if it is a "
+		      "text: \"%.*s\"",
 		      STR_ARG(shown), STR_ARG(shown));
 }
 
@@ -269,7 +277,8 @@ static int take_key(struct builder *b, struct str s, bool is_plain)
 	if (is_plain && str_eq_c(s, "<<"))
 		return REFUSE(b, "merge keys (<<) are not read here; write the members out");
 	if (is_plain && plain_resolve(s) != PLAIN_STRING)
-		return REFUSE(b, "the name %.*s is no text; write it in quotes: \"%.*s\"", STR_ARG(shown), STR_ARG(shown));
+		return REFUSE(b, "the name %.*s is no text; write it in quotes: \"%.*s\"", STR_ARG(shown),
+			      STR_ARG(shown));
 	f->key = s;
 	f->key_line = b->at.line;
 	f->key_column = b->at.column;
@@ -316,8 +325,8 @@ static int on_alias(struct builder *b, const struct fy_event *ev)
 	if (wants_key(b))
 		return REFUSE(b, "an alias (*%.*s) cannot be a name; write the name out", STR_ARG(shown));
 	if (!anchor)
-		return REFUSE(b, "the alias *%.*s has no anchor &%.*s before it; in a text put it in quotes", STR_ARG(shown),
-			      STR_ARG(shown));
+		return REFUSE(b, "the alias *%.*s has no anchor &%.*s before it; in a text put it in quotes",
+			      STR_ARG(shown), STR_ARG(shown));
 	if (!anchor->is_complete)
 		return REFUSE(b, "the anchor &%.*s contains itself; write the value out", STR_ARG(shown));
 	if (b->depth + anchor->what.height > VALUE_DEPTH_MAX)
@@ -437,14 +446,16 @@ static int on_end(struct builder *b)
 static int on_document(struct builder *b, const struct fy_event *ev)
 {
 	const struct fy_version *v = fy_document_state_version(ev->document_start.document_state);
-	if (fy_document_state_version_explicit(ev->document_start.document_state) && v && (v->major != 1 || v->minor != 2))
+	if (fy_document_state_version_explicit(ev->document_start.document_state) && v &&
+	    (v->major != 1 || v->minor != 2))
 		return REFUSE(b, "YAML %d.%d; write %%YAML 1.2 or leave the line out", v->major, v->minor);
 	if (++b->documents > 1)
 		return REFUSE(b, "a second document begins (\"---\"); a file holds one");
 	return 0;
 }
 
-/* Where the event begins. An empty value has no place: that of its name stays. libfyaml counts quoted texts and aliases from behind their sign. */
+/* Where the event begins. An empty value has no place: that of its name stays. libfyaml counts quoted texts and aliases
+ * from behind their sign. */
 static void go_to(struct builder *b, struct fy_event *ev)
 {
 	const struct fy_mark *mark = ev->type == FYET_SCALAR && !ev->scalar.value ? NULL : fy_event_start_mark(ev);

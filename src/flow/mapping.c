@@ -12,10 +12,10 @@ enum node_kind {
 
 struct node {
 	enum node_kind kind;
-	uint32_t n;		  /* children; NODE_SCRIPT: its number */
-	struct str key;		  /* when a member of an object */
-	struct value literal;	  /* NODE_LITERAL */
-	const struct path *path;  /* NODE_PATH */
+	uint32_t n;		 /* children; NODE_SCRIPT: its number */
+	struct str key;		 /* when a member of an object */
+	struct value literal;	 /* NODE_LITERAL */
+	const struct path *path; /* NODE_PATH */
 	struct node *children;
 };
 
@@ -55,14 +55,18 @@ static int compile_string(struct compiler *c, const struct value *v, struct node
 	}
 	s = trim(s);
 	if (!s.len)
-		return err_set(c->e, ERR_INVALID, "nothing stands behind the \"=\"; write an expression such as =item.data.city, or == for the text \"=\"");
+		return err_set(c->e, ERR_INVALID,
+			       "nothing stands behind the \"=\"; write an expression such as =item.data.city, or == "
+			       "for the text \"=\"");
 	ret->path = path_compile(c->arena, s);
 	ret->kind = NODE_PATH;
 	if (ret->path)
 		return 0;
 	if (m->n_scripts == MAPPING_SCRIPTS_MAX)
-		return err_set(c->e, ERR_LIMIT, "more than %d JavaScript expressions in one mapping; gather them in an execute_script step",
-			       MAPPING_SCRIPTS_MAX);
+		return err_set(
+		    c->e, ERR_LIMIT,
+		    "more than %d JavaScript expressions in one mapping; gather them in an execute_script step",
+		    MAPPING_SCRIPTS_MAX);
 	ret->kind = NODE_SCRIPT;
 	ret->n = (uint32_t)m->n_scripts;
 	m->scripts[m->n_scripts++] = s;
@@ -206,11 +210,12 @@ static int eval_node(const struct evaluation *ev, const struct node *node, struc
 	return 0;
 }
 
-int mapping_eval(const struct mapping *m, struct arena *a, const struct value *item, const struct value *scripted, struct value *ret,
-		 struct err *e)
+int mapping_eval(const struct mapping *m, struct arena *a, const struct value *item, const struct value *scripted,
+		 struct value *ret, struct err *e)
 {
 	struct evaluation ev = { a, item, scripted };
 	if (m->n_scripts && !(value_is(scripted, VALUE_ARRAY) && scripted->len == m->n_scripts))
-		return err_set(e, ERR_STATE, "the mapping has %zu expressions, but other values were brought", m->n_scripts);
+		return err_set(e, ERR_STATE, "the mapping has %zu expressions, but other values were brought",
+			       m->n_scripts);
 	return eval_node(&ev, &m->root, ret) == 0 ? 0 : err_set(e, ERR_NO_MEMORY, "out of memory");
 }

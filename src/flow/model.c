@@ -144,7 +144,8 @@ static bool check_type(struct model_run *m, const struct value *v)
 	case FIELD_catalog:
 		return check_text(m, v, true, "a text");
 	case FIELD_datetime:
-		return check_text(m, v, text_is_datetime(s), "a date and time with offset, such as 2026-11-23T17:05:00Z");
+		return check_text(m, v, text_is_datetime(s),
+				  "a date and time with offset, such as 2026-11-23T17:05:00Z");
 	case FIELD_date:
 		return check_text(m, v, text_is_date(s), "a date, such as 2026-11-23");
 	case FIELD_time:
@@ -177,8 +178,8 @@ static void check_range(struct model_run *m, const struct value *v)
 	if (!is_low && !is_high)
 		return;
 	struct str limit = value_text(value_get_c(f->source, is_low ? "minimum" : "maximum")), it = shown(m, v);
-	complain(m, f->name, "%.*s must be %s %.*s; it is %.*s", STR_ARG(f->name), is_low ? "at least" : "at most", STR_ARG(limit),
-		 STR_ARG(it));
+	complain(m, f->name, "%.*s must be %s %.*s; it is %.*s", STR_ARG(f->name), is_low ? "at least" : "at most",
+		 STR_ARG(limit), STR_ARG(it));
 }
 
 static void check_length(struct model_run *m, const struct value *v)
@@ -192,8 +193,8 @@ static void check_length(struct model_run *m, const struct value *v)
 	if (!is_short && !is_long)
 		return;
 	uint64_t limit = is_short ? f->min_length : f->max_length;
-	complain(m, f->name, "%.*s must have %s %" PRIu64 " %s%s; it has %" PRIu64, STR_ARG(f->name), is_short ? "at least" : "at most", limit,
-		 is_list ? "item" : "character", limit == 1 ? "" : "s", n);
+	complain(m, f->name, "%.*s must have %s %" PRIu64 " %s%s; it has %" PRIu64, STR_ARG(f->name),
+		 is_short ? "at least" : "at most", limit, is_list ? "item" : "character", limit == 1 ? "" : "s", n);
 }
 
 static bool is_same(const struct value *x, const struct value *y)
@@ -302,13 +303,14 @@ static int replace(struct arena *a, struct value *data, struct str name, struct 
 	return 0;
 }
 
-unsigned model_check(const struct component *k, const struct value *data, unsigned flags, struct arena *a, struct value *ret,
-		     model_complain *on_wrong, void *arg)
+unsigned model_check(const struct component *k, const struct value *data, unsigned flags, struct arena *a,
+		     struct value *ret, model_complain *on_wrong, void *arg)
 {
 	struct model_run m = { .component = k, .flags = flags, .arena = a, .complain = on_wrong, .arg = arg };
 	*ret = data ? *data : value_object();
 	if (!value_is(ret, VALUE_OBJECT)) {
-		complain(&m, STR(""), "the data must be an object of fields; it is %s", value_kind_name((enum value_kind)ret->kind));
+		complain(&m, STR(""), "the data must be an object of fields; it is %s",
+			 value_kind_name((enum value_kind)ret->kind));
 		return m.complaints;
 	}
 	if (flags & MODEL_ONLY_KNOWN)

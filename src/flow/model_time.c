@@ -57,8 +57,8 @@ static bool is_offset(struct str s)
 	unsigned hour, minute;
 	if (s.len == 1)
 		return has(s, 0, "Zz");
-	return s.len == 6 && has(s, 0, "+-") && digits(s, 1, 2, &hour) && has(s, 3, ":") && digits(s, 4, 2, &minute) && hour <= 23 &&
-	       minute <= 59;
+	return s.len == 6 && has(s, 0, "+-") && digits(s, 1, 2, &hour) && has(s, 3, ":") && digits(s, 4, 2, &minute) &&
+	       hour <= 23 && minute <= 59;
 }
 
 bool text_is_time(struct str s)
@@ -92,13 +92,15 @@ bool text_is_uri(struct str s)
 	if (i == 0 || !has(s, i, ":") || i + 1 == s.len)
 		return false;
 	struct str rest = str_from(s.ptr + i + 1, s.len - i - 1);
-	if (str_starts(rest, STR("//")) && (rest.len == 2 || has(rest, 2, "/?#")) && !(i == 4 && str_starts(s, STR("file"))))
+	if (str_starts(rest, STR("//")) && (rest.len == 2 || has(rest, 2, "/?#")) &&
+	    !(i == 4 && str_starts(s, STR("file"))))
 		return false;
 	for (size_t k = 0; k < rest.len; k++) {
 		c = (unsigned char)rest.ptr[k];
 		if (c <= 0x20 || c == 0x7F || (c < 0x80 && strchr("\"<>\\^`{|}", (char)c)))
 			return false;
-		if (c == '%' && !(k + 2 < rest.len && has(rest, k + 1, "0123456789abcdefABCDEF") && has(rest, k + 2, "0123456789abcdefABCDEF")))
+		if (c == '%' && !(k + 2 < rest.len && has(rest, k + 1, "0123456789abcdefABCDEF") &&
+				  has(rest, k + 2, "0123456789abcdefABCDEF")))
 			return false;
 	}
 	return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plain paths: item.data.city without a script. What is no plain path is left to JavaScript, which says the same slower. */
+/* Plain paths: item.data.city without a script. What is no plain path is left to JavaScript, which says the same
+ * slower. */
 #include "base/num.h"
 #include "flow/expr.h"
 
@@ -148,7 +149,8 @@ static int own_members(struct arena *a, struct value *object)
 	return 0;
 }
 
-static int put_below(struct arena *a, struct value *object, struct str key, struct str rest, struct value **ret_below, struct err *e)
+static int put_below(struct arena *a, struct value *object, struct str key, struct str rest, struct value **ret_below,
+		     struct err *e)
 {
 	struct value *below = value_get(object, key);
 	if (!below || below->kind == VALUE_NULL) {
@@ -157,7 +159,8 @@ static int put_below(struct arena *a, struct value *object, struct str key, stru
 		below = value_get(object, key);
 	}
 	if (below->kind != VALUE_OBJECT)
-		return err_set(e, ERR_INVALID, "\"%.*s\" of the item is no object (it is %s), so it cannot hold \"%.*s\"", STR_ARG(key),
+		return err_set(e, ERR_INVALID,
+			       "\"%.*s\" of the item is no object (it is %s), so it cannot hold \"%.*s\"", STR_ARG(key),
 			       value_kind_name(below->kind), STR_ARG(rest));
 	if (own_members(a, below) < 0)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
@@ -176,7 +179,8 @@ int path_put(struct arena *a, struct value *item, struct str field_path, struct 
 	for (;;) {
 		struct str key = str_split(&rest, '.');
 		if (!key.len)
-			return err_set(e, ERR_INVALID, "\"%.*s\" is no field path; write names with dots between them: data.city",
+			return err_set(e, ERR_INVALID,
+				       "\"%.*s\" is no field path; write names with dots between them: data.city",
 				       STR_ARG(field_path));
 		if (!rest.ptr) {
 			if (value_set_copy(a, object, key, v) < 0)

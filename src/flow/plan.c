@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plans: a dataflow compiled once and read by every run of it. Each step has at most one source, so the graph is a forest; a circle is
- * found by following sources further than there are steps.
+ * Plans: a dataflow compiled once and read by every run of it. Each step has at most one source, so the graph is a
+ * forest; a circle is found by following sources further than there are steps.
  */
 #include "base/alloc.h"
 #include "flow/component_int.h"
@@ -43,8 +43,8 @@ int compile_complain(struct compile *c, const struct value *at, const char *fiel
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	(void)snprintf(place, sizeof(place), "%.*s%s%s%s", STR_ARG(c->place), field ? ", field \"" : "", field ? field : "",
-		       field ? "\"" : "");
+	(void)snprintf(place, sizeof(place), "%.*s%s%s%s", STR_ARG(c->place), field ? ", field \"" : "",
+		       field ? field : "", field ? "\"" : "");
 	if (!at && field)
 		at = value_get_c(c->step, field);
 	doc_complain(c->component->doc, c->complaints, at ? at : c->step, str_c(place), "%s", text);
@@ -53,7 +53,8 @@ int compile_complain(struct compile *c, const struct value *at, const char *fiel
 
 static struct str step_place(struct planner *p, size_t i)
 {
-	return check_place(&p->check, "dataflow \"%.*s\", step \"%.*s\"", CLIP(p->flow->name), CLIP(p->flow->steps[i].name));
+	return check_place(&p->check, "dataflow \"%.*s\", step \"%.*s\"", CLIP(p->flow->name),
+			   CLIP(p->flow->steps[i].name));
 }
 
 static void complain_step(struct planner *p, size_t i, const char *member, const char *text)
@@ -77,7 +78,8 @@ static void find_kind(struct planner *p, size_t i)
 		return; /* said when the file was checked */
 	for (; p->env->kinds && p->env->kinds[n] && n < ARRAY_LEN(names); n++)
 		names[n] = p->env->kinds[n]->name;
-	struct str text = check_place(&p->check, "unknown kind \"%.*s\"%s", CLIP(name), check_hint(&p->check, name, names, n));
+	struct str text =
+	    check_place(&p->check, "unknown kind \"%.*s\"%s", CLIP(name), check_hint(&p->check, name, names, n));
 	complain_step(p, i, "kind", text.ptr);
 }
 
@@ -95,10 +97,13 @@ static void complain_no_source(struct planner *p, size_t i)
 	const struct dataflow *flow = p->flow;
 	struct str text;
 	if (i > 0 && flow->steps[i - 1].name.len)
-		text = check_place(&p->check, "step \"%.*s\" has no source_step; name the step whose items it takes: \"%.*s\"?",
+		text = check_place(&p->check,
+				   "step \"%.*s\" has no source_step; name the step whose items it takes: \"%.*s\"?",
 				   CLIP(flow->steps[i].name), CLIP(flow->steps[i - 1].name));
 	else
-		text = check_place(&p->check, "step \"%.*s\" has no source_step; name the step whose items it takes, or begin with a step of kind get_action_model",
+		text = check_place(&p->check,
+				   "step \"%.*s\" has no source_step; name the step whose items it takes, or begin "
+				   "with a step of kind get_action_model",
 				   CLIP(flow->steps[i].name));
 	complain_step(p, i, NULL, text.ptr);
 }
@@ -122,7 +127,8 @@ static void find_source(struct planner *p, size_t i)
 	if (p->kinds[i] && p->kinds[i]->is_source) {
 		p->sources[i] = -1;
 		if (s->source_step.len)
-			complain_step(p, i, "source_step", "a step of this kind begins the dataflow and takes no source_step; take it out");
+			complain_step(p, i, "source_step",
+				      "a step of this kind begins the dataflow and takes no source_step; take it out");
 	} else if (!s->source_step.len) {
 		if (p->kinds[i] && (!written || written->kind == VALUE_NULL || written->kind == VALUE_STRING))
 			complain_no_source(p, i);
@@ -142,7 +148,8 @@ static void complain_circle(struct planner *p, size_t i)
 		at = (size_t)p->sources[at];
 		text = check_place(&p->check, "%.*s -> %.*s", CLIP(p->flow->steps[at].name), STR_ARG(text));
 	} while (at != i && ++n < 10);
-	text = check_place(&p->check, "steps %.*s form a circle; let one of them take its items from a step outside", STR_ARG(text));
+	text = check_place(&p->check, "steps %.*s form a circle; let one of them take its items from a step outside",
+			   STR_ARG(text));
 	complain_step(p, i, "source_step", text.ptr);
 }
 
@@ -164,7 +171,8 @@ static void find_circles(struct planner *p)
 	}
 }
 
-/* The order of the file, but each step after its source. What cannot be ordered (already complained of) stays in place. */
+/* The order of the file, but each step after its source. What cannot be ordered (already complained of) stays in place.
+ */
 static void order_steps(struct planner *p)
 {
 	bool is_placed[STEPS_MAX] = { 0 };
@@ -243,8 +251,8 @@ static int compile_step(struct planner *p, struct plan_step *s)
 		.place = arg.place,
 		.step = s->source_text->settings,
 	};
-	if (opt_load(kind->opts ? kind->opts : no_rows, c.step, step_names, s->opts, on_opt_complaint, &arg) == 0 && kind->compile &&
-	    kind->compile(&c, s) < 0)
+	if (opt_load(kind->opts ? kind->opts : no_rows, c.step, step_names, s->opts, on_opt_complaint, &arg) == 0 &&
+	    kind->compile && kind->compile(&c, s) < 0)
 		p->is_broken = true;
 	return 0;
 }
@@ -277,12 +285,13 @@ static const struct dataflow *pick_dataflow(struct check *k, struct str name)
 	for (size_t i = 0; i < n; i++)
 		names[i] = arena_c(&k->complaints->arena, k->component->dataflows[i].name);
 	if (name.len)
-		COMPLAIN(k, NULL, STR(""), "the component has no dataflow \"%.*s\"%s", CLIP(name), check_hint(k, name, names, n));
+		COMPLAIN(k, NULL, STR(""), "the component has no dataflow \"%.*s\"%s", CLIP(name),
+			 check_hint(k, name, names, n));
 	else if (n == 0)
 		COMPLAIN(k, NULL, STR(""), "the component has no dataflow");
 	else
-		COMPLAIN(k, NULL, STR(""), "the component has %zu dataflows; say which: \"%s\", \"%s\"%s", k->component->n_dataflows, names[0],
-			 names[1], n > 2 ? ", ..." : "");
+		COMPLAIN(k, NULL, STR(""), "the component has %zu dataflows; say which: \"%s\", \"%s\"%s",
+			 k->component->n_dataflows, names[0], names[1], n > 2 ? ", ..." : "");
 	return NULL;
 }
 

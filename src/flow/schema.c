@@ -8,37 +8,107 @@
 
 /* The fixed part; systems, fields and the settings of the kinds are put in below. */
 static const char frame[] =
-	"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"Weir component\",\"type\":\"object\","
-	"\"required\":[\"weir\",\"component\"],\"additionalProperties\":false,\"properties\":{"
-	"\"weir\":{\"const\":1,\"description\":\"Version of this format.\"},"
-	"\"component\":{" NAME ",\"description\":\"Name of the component.\"},"
-	"\"title\":" REF("text") ",\"description\":" REF("text") ","
-	"\"systems\":{\"type\":\"object\",\"description\":\"External services that the dataflows call.\","
-	"\"propertyNames\":{" NAME "},\"additionalProperties\":" REF("system") "},"
-	"\"model\":{\"type\":\"array\",\"maxItems\":500,\"description\":\"Fields of the component's entries.\",\"items\":" REF("field") "},"
-	"\"dataflows\":{\"type\":\"object\",\"propertyNames\":{" NAME "},\"additionalProperties\":" REF("dataflow") "},"
-	"\"forms\":{\"type\":\"object\",\"propertyNames\":{" NAME "},\"additionalProperties\":" REF("form") "},"
-	"\"functions\":{\"type\":\"string\",\"description\":\"JavaScript functions that forms display with.\"}},"
-	"\"$defs\":{"
-	"\"text\":{\"description\":\"One text, or one by language.\",\"anyOf\":[{\"type\":\"string\"},"
-	"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[A-Za-z-]{2,16}$\"},\"additionalProperties\":{\"type\":\"string\"}}]},"
-	"\"dataflow\":{\"type\":\"object\",\"required\":[\"stages\"],\"additionalProperties\":false,\"properties\":{"
-	"\"title\":" REF("text") ",\"description\":" REF("text") ","
-	"\"stages\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"object\",\"required\":[\"name\"],"
-	"\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":\"string\",\"minLength\":1},"
-	"\"steps\":{\"type\":\"array\",\"items\":" REF("step") "}}}}}},"
-	"\"form\":{\"type\":\"object\",\"required\":[\"submit\"],\"additionalProperties\":false,\"properties\":{"
-	"\"title\":" REF("text") ",\"description\":" REF("text") ","
-	"\"fields\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":\"Fields to fill in; none given = all of the model.\"},"
-	"\"entries\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":\"Fields shown of saved entries; none given = all.\"},"
-	"\"submit\":{\"type\":\"string\",\"description\":\"Dataflow that takes what was filled in.\"},"
-	"\"submit_title\":" REF("text") ","
-	"\"display\":{\"type\":\"string\",\"description\":\"Function (item, language) that returns what to show.\"}}}}}";
+    "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"Weir component\",\"type\":\"object\","
+    "\"required\":[\"weir\",\"component\"],\"additionalProperties\":false,\"properties\":{"
+    "\"weir\":{\"const\":1,\"description\":\"Version of this format.\"},"
+    "\"component\":{" NAME ",\"description\":\"Name of the component.\"},"
+    "\"title\":" REF("text") ",\"description\":" REF(
+	"text") ","
+		"\"systems\":{\"type\":\"object\",\"description\":\"External services that the dataflows call.\","
+		"\"propertyNames\":{" NAME "},\"additionalProperties\":" REF(
+		    "system") "},"
+			      "\"model\":{\"type\":\"array\",\"maxItems\":500,\"description\":\"Fields of the "
+			      "component's entries.\",\"items\":" REF(
+				  "field") "},"
+					   "\"dataflows\":{\"type\":\"object\",\"propertyNames\":{" NAME
+					   "},\"additionalProperties\":" REF(
+					       "dataflow") "},"
+							   "\"forms\":{\"type\":\"object\",\"propertyNames\":{" NAME
+							   "},\"additionalProperties\":" REF(
+							       "form") "},"
+								       "\"functions\":{\"type\":\"string\","
+								       "\"description\":\"JavaScript functions that "
+								       "forms display with.\"}},"
+								       "\"$defs\":{"
+								       "\"text\":{\"description\":\"One text, or one "
+								       "by "
+								       "language.\",\"anyOf\":[{\"type\":\"string\"},"
+								       "{\"type\":\"object\",\"propertyNames\":{"
+								       "\"pattern\":\"^[A-Za-z-]{2,16}$\"},"
+								       "\"additionalProperties\":{\"type\":\"string\"}}"
+								       "]},"
+								       "\"dataflow\":{\"type\":\"object\",\"required\":"
+								       "[\"stages\"],\"additionalProperties\":false,"
+								       "\"properties\":{"
+								       "\"title\":" REF("text") ",\"description\":" REF(
+									   "text") ","
+										   "\"stages\":{\"type\":\"array\","
+										   "\"minItems\":1,\"items\":{\"type\":"
+										   "\"object\",\"required\":[\"name\"],"
+										   "\"additionalProperties\":false,"
+										   "\"properties\":{\"name\":{\"type\":"
+										   "\"string\",\"minLength\":1},"
+										   "\"steps\":{\"type\":\"array\","
+										   "\"items\":" REF(
+										       "step") "}}}}}},"
+											       "\"form\":{\"type\":"
+											       "\"object\","
+											       "\"required\":["
+											       "\"submit\"],"
+											       "\"additionalProperties"
+											       "\":false,"
+											       "\"properties\":{"
+											       "\"title\":" REF("text") ",\"description\":" REF(
+												   "text") ","
+													   "\"fields\":"
+													   "{\"type\":"
+													   "\"array\","
+													   "\"items\":{"
+													   "\"type\":"
+													   "\"string\"}"
+													   ",\"descript"
+													   "ion\":"
+													   "\"Fields "
+													   "to fill "
+													   "in; none "
+													   "given = "
+													   "all of the "
+													   "model.\"},"
+													   "\"entries\""
+													   ":{\"type\":"
+													   "\"array\","
+													   "\"items\":{"
+													   "\"type\":"
+													   "\"string\"}"
+													   ",\"descript"
+													   "ion\":"
+													   "\"Fields "
+													   "shown of "
+													   "saved "
+													   "entries; "
+													   "none given "
+													   "= all.\"},"
+													   "\"submit\":"
+													   "{\"type\":"
+													   "\"string\","
+													   "\"descripti"
+													   "on\":"
+													   "\"Dataflow "
+													   "that takes "
+													   "what was "
+													   "filled "
+													   "in.\"},"
+													   "\"submit_"
+													   "title\""
+													   ":" REF(
+													       "text") ","
+														       "\"display\":{\"type\":\"string\",\"description\":\"Function (item, language) that returns what to show.\"}}}}}";
 
-static const char common[] =
-	"{\"name\":{" NAME ",\"description\":\"Name of the step.\"},\"title\":" REF("text") ","
-	"\"kind\":{\"type\":\"string\"},\"notes\":" REF("text") ","
-	"\"source_step\":{\"type\":\"string\",\"description\":\"Step whose items this one takes.\"}}";
+static const char common[] = "{\"name\":{" NAME ",\"description\":\"Name of the step.\"},\"title\":" REF(
+    "text") ","
+	    "\"kind\":{\"type\":\"string\"},\"notes\":" REF(
+		"text") ","
+			"\"source_step\":{\"type\":\"string\",\"description\":\"Step whose items this one takes.\"}}";
 
 struct maker {
 	struct arena *arena;
@@ -119,7 +189,8 @@ static struct value condition(struct maker *m, const struct kind *kind)
 
 static void add_steps(struct maker *m, const struct flow_env *env, struct value *defs)
 {
-	struct value step = parsed(m, "{\"type\":\"object\",\"required\":[\"name\",\"kind\"],\"properties\":{\"kind\":{}}}");
+	struct value step =
+	    parsed(m, "{\"type\":\"object\",\"required\":[\"name\",\"kind\"],\"properties\":{\"kind\":{}}}");
 	struct value names = value_array(), rules = value_array();
 	for (size_t i = 0; env->kinds && env->kinds[i]; i++) {
 		const char *def = arena_printf(m->arena, "step_%s", env->kinds[i]->name);

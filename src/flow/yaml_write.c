@@ -22,7 +22,8 @@ static uint32_t code_point(struct str s, size_t i, size_t *ret_n)
 	case 3:
 		return (uint32_t)(p[0] & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F);
 	case 4:
-		return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 | (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
+		return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 | (uint32_t)(p[2] & 0x3F) << 6 |
+		       (p[3] & 0x3F);
 	default:
 		*ret_n = 1;
 		return p[0];
@@ -32,7 +33,8 @@ static uint32_t code_point(struct str s, size_t i, size_t *ret_n)
 /* Not printable to YAML, or a line break to some of its versions. */
 static bool must_escape(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF || (c & 0xFFFE) == 0xFFFE;
+	return c < 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF ||
+	       (c & 0xFFFE) == 0xFFFE;
 }
 
 /* May `s` stand in lines as it is? Tabs and line feeds are left to the caller. */
@@ -53,7 +55,8 @@ static bool may_be_plain(struct str s)
 		return false;
 	if (!is_word_char(s.ptr[0]) && !strchr("/=($+", s.ptr[0]) && (unsigned char)s.ptr[0] < 0x80)
 		return false;
-	if (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == ':' || str_find(s, STR(": ")) >= 0 || str_find(s, STR(" #")) >= 0)
+	if (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == ':' || str_find(s, STR(": ")) >= 0 ||
+	    str_find(s, STR(" #")) >= 0)
 		return false;
 	return plain_resolve(s) == PLAIN_STRING && !plain_is_odd_in_1_1(s);
 }
@@ -85,8 +88,8 @@ static void write_inline(struct buf *b, struct str s)
 }
 
 /*
- * A literal block keeps its text to the letter, but not every text: lines of blanks alone and a first line that begins with a
- * blank are where readers differ, so those go into quotes.
+ * A literal block keeps its text to the letter, but not every text: lines of blanks alone and a first line that begins
+ * with a blank are where readers differ, so those go into quotes.
  */
 static bool may_be_block(struct str s)
 {
@@ -194,7 +197,8 @@ static int write_value(struct buf *b, const struct value *v, unsigned margin, un
 	if (depth && (!is_open || is_item))
 		(void)buf_append_char(b, ' ');
 	if (is_open)
-		return v->kind == VALUE_OBJECT ? write_object(b, v, margin, depth, is_item) : write_array(b, v, margin, depth, is_item);
+		return v->kind == VALUE_OBJECT ? write_object(b, v, margin, depth, is_item)
+					       : write_array(b, v, margin, depth, is_item);
 	if (is_container)
 		(void)buf_append_c(b, v->kind == VALUE_OBJECT ? "{}" : "[]");
 	else

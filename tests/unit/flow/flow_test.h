@@ -52,7 +52,9 @@ static UNUSED void wait_release(struct plan_step *s)
 	wait_releases++;
 }
 
-static const struct kind kind_input = { .name = "get_action_model", .title = "Input", .brief = "Takes the input.", .is_source = true };
+static const struct kind kind_input = {
+	.name = "get_action_model", .title = "Input", .brief = "Takes the input.", .is_source = true
+};
 static const struct kind kind_wait = {
 	.name = "wait",
 	.title = "Wait",

@@ -48,7 +48,9 @@ TEST(plain_words_mean_what_yaml_1_2_says)
 		{ "a: '1'\nb: !!str 2\nc: ! 3", "{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}" },
 		{ "a: =item.data.city", "{\"a\":\"=item.data.city\"}" },
 		{ "a: |\n  x\n   y\n\nb: >-\n  one\n  two\n", "{\"a\":\"x\\n y\\n\",\"b\":\"one two\"}" },
-		{ "\xEF\xBB\xBF" "a: é", "{\"a\":\"é\"}" },
+		{ "\xEF\xBB\xBF"
+		  "a: é",
+		  "{\"a\":\"é\"}" },
 		{ "a: &x [1, &y 2]\nb: *x\nc: *y", "{\"a\":[1,2],\"b\":[1,2],\"c\":2}" },
 		{ "a: &x 1\nb: &x 2\nc: *x", "{\"a\":1,\"b\":2,\"c\":2}" },
 		{ "{\"a\": [1, {}, \"\\u00e9\"]}", "{\"a\":[1,{},\"é\"]}" },
@@ -76,9 +78,10 @@ static void check_refused(const struct bad_file *t, struct str text)
 	if (d)
 		fail_msg("accepted: %.*s", STR_ARG(str_clip(text, 80)));
 	assert_int_equal(c.n, 1);
-	if (!has_text(c.items[0].text, t->fragment) || (t->line && (c.items[0].line != t->line || c.items[0].column != t->column)))
-		fail_msg("%.*s\nsays   %s\nwanted %u:%u %s", STR_ARG(str_clip(text, 80)), complaint_line(&c, 0), t->line, t->column,
-			 t->fragment);
+	if (!has_text(c.items[0].text, t->fragment) ||
+	    (t->line && (c.items[0].line != t->line || c.items[0].column != t->column)))
+		fail_msg("%.*s\nsays   %s\nwanted %u:%u %s", STR_ARG(str_clip(text, 80)), complaint_line(&c, 0),
+			 t->line, t->column, t->fragment);
 	complaints_done(&c);
 }
 
@@ -104,7 +107,8 @@ TEST(what_is_no_document_is_refused_with_place_and_cure)
 		{ "f", "a: &x b\n*x : c\n", 2, 1, "an alias (*x) cannot be a name" },
 		{ "f", "a: &x [*x]\n", 1, 8, "contains itself" },
 		{ "f", "a: *nowhere\n", 1, 4, "the alias *nowhere has no anchor" },
-		{ "f", "a: &x {b: 1}\nc:\n  <<: *x\n", 3, 3, "merge keys (<<) are not read here; write the members out" },
+		{ "f", "a: &x {b: 1}\nc:\n  <<: *x\n", 3, 3,
+		  "merge keys (<<) are not read here; write the members out" },
 		{ "f", "a: 0x1F", 1, 4, "0x1F is a number to YAML, but not to JSON" },
 		{ "f", "a: 0o17", 1, 4, "write it plainly" },
 		{ "f", "a: [007]", 1, 5, "in quotes if it is a text: \"007\"" },
@@ -184,8 +188,8 @@ TEST(aliases_count_at_each_use)
 	char text[4096] = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
 	for (int i = 1; i < 10; i++) {
 		char line[200];
-		(void)snprintf(line, sizeof(line), "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1,
-			       i - 1, i - 1, i - 1, i - 1);
+		(void)snprintf(line, sizeof(line), "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1,
+			       i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
 		strcat(text, line);
 	}
 	check_refused(&(struct bad_file){ "f", "", 0, 0, "more than 200000 values (an alias counts" }, str_c(text));
@@ -298,6 +302,6 @@ TEST(files_are_read_and_too_long_ones_are_not)
 }
 
 RUN_TESTS(CLAIM(plain_words_mean_what_yaml_1_2_says), CLAIM(what_is_no_document_is_refused_with_place_and_cure),
-	  CLAIM(bombs_are_refused_at_once), CLAIM(aliases_count_at_each_use), CLAIM(a_hundred_levels_are_fine_and_one_more_is_not),
-	  CLAIM(every_value_knows_its_line_and_pointer), CLAIM(a_complaint_is_one_line_without_control_characters),
-	  CLAIM(files_are_read_and_too_long_ones_are_not))
+	  CLAIM(bombs_are_refused_at_once), CLAIM(aliases_count_at_each_use),
+	  CLAIM(a_hundred_levels_are_fine_and_one_more_is_not), CLAIM(every_value_knows_its_line_and_pointer),
+	  CLAIM(a_complaint_is_one_line_without_control_characters), CLAIM(files_are_read_and_too_long_ones_are_not))

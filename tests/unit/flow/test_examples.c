@@ -7,7 +7,8 @@
 
 /* Stand-ins for the real kinds, which live above this layer: the settings' names, any value. */
 struct any_opts {
-	const struct value *script, *system, *connector, *query_path, *method_name, *parameters_mapping, *result_store_field, *mode, *fields_mapping;
+	const struct value *script, *system, *connector, *query_path, *method_name, *parameters_mapping,
+	    *result_store_field, *mode, *fields_mapping;
 };
 static const struct opt script_rows[] = {
 	OPT_VALUE(struct any_opts, script, OPT_REQUIRED | OPT_SCRIPT, NULL, "What to do with the item."),
@@ -154,12 +155,15 @@ TEST(the_schema_describes_each_kind)
 	const struct value *step = json_pointer_get(&schema, STR("/$defs/step"));
 	assert_int_equal(json_pointer_get(step, STR("/properties/kind/enum"))->len, 5);
 	assert_int_equal(json_pointer_get(step, STR("/allOf"))->len, 5);
-	assert_true(value_is_string(json_pointer_get(step, STR("/allOf/2/if/properties/kind/const")), STR("execute_api_call")));
-	assert_true(value_is_string(json_pointer_get(step, STR("/allOf/2/then/$ref")), STR("#/$defs/step_execute_api_call")));
+	assert_true(
+	    value_is_string(json_pointer_get(step, STR("/allOf/2/if/properties/kind/const")), STR("execute_api_call")));
+	assert_true(
+	    value_is_string(json_pointer_get(step, STR("/allOf/2/then/$ref")), STR("#/$defs/step_execute_api_call")));
 	assert_non_null(json_pointer_get(&schema, STR("/$defs/step_execute_api_call/properties/query_path")));
 	assert_non_null(json_pointer_get(&schema, STR("/$defs/step_execute_api_call/properties/source_step")));
 	assert_null(json_pointer_get(&schema, STR("/$defs/step_get_action_model/properties/source_step")));
-	assert_true(value_is_string(json_pointer_get(&schema, STR("/$defs/step_execute_script/required/3")), STR("script")));
+	assert_true(
+	    value_is_string(json_pointer_get(&schema, STR("/$defs/step_execute_script/required/3")), STR("script")));
 	assert_int_equal(json_pointer_get(&schema, STR("/$defs/field/properties/type/enum"))->len, 11);
 	arena_done(&a);
 }
@@ -197,8 +201,10 @@ TEST(a_json_schema_checker_accepts_the_example_and_refuses_mistakes)
 	write_file(path, doc_root(d));
 	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
 		(void)snprintf(command, sizeof(command),
-			       "cd %s && python3 -c \"import json,sys,jsonschema as j; s=json.load(open('schema.json')); d=json.load(open('weather.json'));\n%s\n"
-			       "v=j.Draft202012Validator; v.check_schema(s); es=list(v(s).iter_errors(d)); %s; sys.exit(bool(es))\"",
+			       "cd %s && python3 -c \"import json,sys,jsonschema as j; "
+			       "s=json.load(open('schema.json')); d=json.load(open('weather.json'));\n%s\n"
+			       "v=j.Draft202012Validator; v.check_schema(s); es=list(v(s).iter_errors(d)); %s; "
+			       "sys.exit(bool(es))\"",
 			       dir, mistakes[i], i ? "0" : "[print(x.json_path, x.message) for x in es]");
 		assert_int_equal(system(command) != 0, i > 0);
 	}

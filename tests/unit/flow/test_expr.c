@@ -30,8 +30,9 @@ static const char *text_of(const struct value *v)
 
 TEST(plain_paths_lead_to_values_or_to_nothing)
 {
-	static const char item[] = "{\"data\":{\"city\":\"Paris\",\"n\":1.50,\"null\":null},\"_rows\":[{\"id\":7},{\"a b\":8,\"\":9}],"
-				   "\"__proto__\":{\"x\":1},\"constructor\":2,\"$a\":3,\"é\":{\"0\":4},\"a.b\":5,\"length\":6}";
+	static const char item[] =
+	    "{\"data\":{\"city\":\"Paris\",\"n\":1.50,\"null\":null},\"_rows\":[{\"id\":7},{\"a b\":8,\"\":9}],"
+	    "\"__proto__\":{\"x\":1},\"constructor\":2,\"$a\":3,\"é\":{\"0\":4},\"a.b\":5,\"length\":6}";
 	static const struct {
 		const char *path, *result; /* NULL = no plain path */
 	} table[] = {
@@ -88,7 +89,8 @@ TEST(plain_paths_lead_to_values_or_to_nothing)
 		struct path *p = path_compile(&arena, str_c(table[i].path));
 		const char *got = p ? text_of(path_get(p, &v)) : NULL;
 		if (!got != !table[i].result || (got && strcmp(got, table[i].result) != 0))
-			fail_msg("%s gives %s, wanted %s", table[i].path, got ? got : "no path", table[i].result ? table[i].result : "no path");
+			fail_msg("%s gives %s, wanted %s", table[i].path, got ? got : "no path",
+				 table[i].result ? table[i].result : "no path");
 	}
 	struct path *whole = path_compile(&arena, STR("item"));
 	assert_ptr_equal(path_get(whole, &v), &v);
@@ -141,10 +143,13 @@ TEST(mappings_give_what_they_say)
 		{ "\"==item\"", NULL, "\"=item\"", 0 },
 		{ "\"==\"", NULL, "\"=\"", 0 },
 		{ "\"=item.nothing\"", NULL, "absent", 0 },
-		{ "{\"a\":\"=item.data.n\",\"b\":2,\"c\":\"=item.nothing\",\"d\":\"=item.data.none\"}", NULL, "{\"a\":1.50,\"b\":2,\"d\":null}", 0 },
+		{ "{\"a\":\"=item.data.n\",\"b\":2,\"c\":\"=item.nothing\",\"d\":\"=item.data.none\"}", NULL,
+		  "{\"a\":1.50,\"b\":2,\"d\":null}", 0 },
 		{ "[\"=item.nothing\",\"=item.rows\",[[\"=item.rows[1]\"]]]", NULL, "[null,[1,2],[[2]]]", 0 },
-		{ "{\"a\":[\"==x\",{\"b\":\"==y\"}],\"c\":true}", NULL, "{\"a\":[\"=x\",{\"b\":\"=y\"}],\"c\":true}", 0 },
-		{ "{\"a\":\"=item.data.n+1\",\"b\":\"=1\",\"c\":\"=item.data.city\"}", "[2.5,null]", "{\"a\":2.5,\"c\":\"Paris\"}", 2 },
+		{ "{\"a\":[\"==x\",{\"b\":\"==y\"}],\"c\":true}", NULL, "{\"a\":[\"=x\",{\"b\":\"=y\"}],\"c\":true}",
+		  0 },
+		{ "{\"a\":\"=item.data.n+1\",\"b\":\"=1\",\"c\":\"=item.data.city\"}", "[2.5,null]",
+		  "{\"a\":2.5,\"c\":\"Paris\"}", 2 },
 		{ "\"=f(item)\"", "[null]", "absent", 1 },
 		{ "[\"=f(item)\"]", "[null]", "[null]", 1 },
 		{ "{}", NULL, "{}", 0 },
@@ -190,8 +195,10 @@ TEST(bad_mappings_are_refused_in_words)
 	arena_init(&arena, 0);
 	struct value empty = json("{\"a\":{\"b\":\"= \"}}");
 	assert_null(mapping_compile(&arena, &empty, &e));
-	assert_string_equal(e.msg, "\"a\": \"b\": nothing stands behind the \"=\"; write an expression such as =item.data.city, or == for the "
-				   "text \"=\"");
+	assert_string_equal(
+	    e.msg,
+	    "\"a\": \"b\": nothing stands behind the \"=\"; write an expression such as =item.data.city, or == for the "
+	    "text \"=\"");
 	struct value many = value_array();
 	for (int i = 0; i <= MAPPING_SCRIPTS_MAX; i++)
 		assert_int_equal(value_push(&arena, &many, value_string(STR("=f()"))), 0);
@@ -206,4 +213,5 @@ TEST(bad_mappings_are_refused_in_words)
 }
 
 RUN_TESTS(CLAIM(plain_paths_lead_to_values_or_to_nothing), CLAIM(path_put_makes_objects_and_leaves_sharers_alone),
-	  CLAIM(mappings_give_what_they_say), CLAIM(literals_are_shared_not_copied), CLAIM(bad_mappings_are_refused_in_words))
+	  CLAIM(mappings_give_what_they_say), CLAIM(literals_are_shared_not_copied),
+	  CLAIM(bad_mappings_are_refused_in_words))

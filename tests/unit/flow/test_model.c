@@ -55,10 +55,22 @@ static void check_row(const struct row *t)
 	component_unref(k);
 }
 
-#define GOOD(field, json) { field, "{\"f\":" json "}", 0, "{\"f\":" json "}", NULL }
-#define BAD(field, json, text) { field, "{\"f\":" json "}", 0, NULL, text }
-#define FROM(field, json, out) { field, "{\"f\":" json "}", MODEL_FROM_TEXT, "{\"f\":" out "}", NULL }
-#define BAD_FROM(field, json, text) { field, "{\"f\":" json "}", MODEL_FROM_TEXT, NULL, text }
+#define GOOD(field, json)                                                                                              \
+	{                                                                                                              \
+		field, "{\"f\":" json "}", 0, "{\"f\":" json "}", NULL                                                 \
+	}
+#define BAD(field, json, text)                                                                                         \
+	{                                                                                                              \
+		field, "{\"f\":" json "}", 0, NULL, text                                                               \
+	}
+#define FROM(field, json, out)                                                                                         \
+	{                                                                                                              \
+		field, "{\"f\":" json "}", MODEL_FROM_TEXT, "{\"f\":" out "}", NULL                                    \
+	}
+#define BAD_FROM(field, json, text)                                                                                    \
+	{                                                                                                              \
+		field, "{\"f\":" json "}", MODEL_FROM_TEXT, NULL, text                                                 \
+	}
 
 TEST(each_type_takes_its_own_and_says_what_it_wants)
 {
@@ -106,7 +118,8 @@ TEST(each_type_takes_its_own_and_says_what_it_wants)
 		GOOD("type: datetime", "\"2026-11-23T17:05:00Z\""),
 		GOOD("type: datetime", "\"2026-11-23t17:05:00.123456-11:30\""),
 		GOOD("type: datetime", "\"2026-11-23 17:05:00z\""),
-		BAD("type: datetime", "\"2026-11-23T17:05:00\"", "f must be a date and time with offset, such as 2026-11-23T17:05:00Z"),
+		BAD("type: datetime", "\"2026-11-23T17:05:00\"",
+		    "f must be a date and time with offset, such as 2026-11-23T17:05:00Z"),
 		BAD("type: datetime", "\"2026-11-23T17:05Z\"", "a date and time"),
 		BAD("type: datetime", "\"2026-11-23\"", "a date and time"),
 		BAD("type: datetime", "\"2026-02-30T17:05:00Z\"", "a date and time"),
@@ -176,7 +189,8 @@ TEST(limits_are_said_in_words)
 		{ "type: string, required: true", "{}", MODEL_PARTIAL, "{}", NULL },
 		{ "type: string, required: true", "{\"f\":\"\"}", MODEL_PARTIAL, NULL, "f is required" },
 		{ "type: string", "{\"xyz\":1}", MODEL_ONLY_KNOWN, NULL, "\"xyz\" is no field of shop" },
-		{ "type: string }, { name: temperature, type: string", "{\"temprature\":1}", MODEL_ONLY_KNOWN, NULL, "did you mean temperature?" },
+		{ "type: string }, { name: temperature, type: string", "{\"temprature\":1}", MODEL_ONLY_KNOWN, NULL,
+		  "did you mean temperature?" },
 		{ "type: string", "{\"ff\":1}", 0, "{\"ff\":1}", NULL },
 		{ "type: string", "[]", 0, NULL, "the data must be an object of fields; it is array" },
 	};
@@ -201,5 +215,5 @@ TEST(what_needs_no_change_is_shared)
 	arena_done(&a);
 }
 
-RUN_TESTS(CLAIM(each_type_takes_its_own_and_says_what_it_wants), CLAIM(texts_become_what_the_field_is), CLAIM(limits_are_said_in_words),
-	  CLAIM(what_needs_no_change_is_shared))
+RUN_TESTS(CLAIM(each_type_takes_its_own_and_says_what_it_wants), CLAIM(texts_become_what_the_field_is),
+	  CLAIM(limits_are_said_in_words), CLAIM(what_needs_no_change_is_shared))

@@ -22,9 +22,14 @@ TEST(sources_come_first_and_the_order_of_the_file_stays)
 	static const struct {
 		const char *text, *order;
 	} table[] = {
-		{ FLOW("{ name: a, kind: get_action_model }, { name: b, kind: pass, source_step: a }, { name: c, kind: pass, source_step: b }"), "abc" },
-		{ FLOW("{ name: c, kind: pass, source_step: b }, { name: b, kind: pass, source_step: a }, { name: a, kind: get_action_model }"), "abc" },
-		{ FLOW("{ name: a, kind: get_action_model }, { name: d, kind: pass, source_step: c }, { name: b, kind: pass, source_step: a }, "
+		{ FLOW("{ name: a, kind: get_action_model }, { name: b, kind: pass, source_step: a }, { name: c, kind: "
+		       "pass, source_step: b }"),
+		  "abc" },
+		{ FLOW("{ name: c, kind: pass, source_step: b }, { name: b, kind: pass, source_step: a }, { name: a, "
+		       "kind: get_action_model }"),
+		  "abc" },
+		{ FLOW("{ name: a, kind: get_action_model }, { name: d, kind: pass, source_step: c }, { name: b, kind: "
+		       "pass, source_step: a }, "
 		       "{ name: c, kind: pass, source_step: a }, { name: e, kind: pass, source_step: a }"),
 		  "abcde" },
 		{ FLOW("{ name: b, kind: get_action_model }, { name: a, kind: get_action_model }"), "ba" },
@@ -43,8 +48,9 @@ TEST(sources_come_first_and_the_order_of_the_file_stays)
 
 TEST(followers_are_the_steps_that_name_it)
 {
-	struct plan *p = plan_of(FLOW("{ name: a, kind: get_action_model }, { name: d, kind: pass, source_step: c }, "
-				      "{ name: b, kind: pass, source_step: a }, { name: c, kind: pass, source_step: a }"));
+	struct plan *p =
+	    plan_of(FLOW("{ name: a, kind: get_action_model }, { name: d, kind: pass, source_step: c }, "
+			 "{ name: b, kind: pass, source_step: a }, { name: c, kind: pass, source_step: a }"));
 	assert_int_equal(p->steps[0].source, -1);
 	assert_int_equal(p->steps[0].n_followers, 2);
 	assert_str(p->steps[p->steps[0].followers[0]].name, "b");
@@ -58,7 +64,8 @@ TEST(followers_are_the_steps_that_name_it)
 TEST(settings_are_filled_and_released)
 {
 	wait_releases = 0;
-	struct plan *p = plan_of(FLOW("{ name: a, kind: get_action_model }, { name: w, kind: wait, source_step: a, time: 2m, mapping: { x: =item.y } }"));
+	struct plan *p = plan_of(FLOW("{ name: a, kind: get_action_model }, { name: w, kind: wait, source_step: a, "
+				      "time: 2m, mapping: { x: =item.y } }"));
 	const struct wait_opts *o = p->steps[1].opts;
 	assert_int_equal(o->time, 120000);
 	assert_non_null(value_get_c(o->mapping, "x"));
@@ -73,9 +80,11 @@ TEST(a_dataflow_must_be_named_when_there_are_several)
 {
 	struct complaints c;
 	complaints_init(&c);
-	struct component *k = component_of("weir: 1\ncomponent: c\ndataflows:\n  d1: { stages: [{ name: S, steps: [{ name: a, kind: get_action_model }] }] }\n"
-					   "  d2: { stages: [{ name: S, steps: [{ name: a, kind: get_action_model }] }] }\n",
-					   &test_env, &c);
+	struct component *k =
+	    component_of("weir: 1\ncomponent: c\ndataflows:\n  d1: { stages: [{ name: S, steps: [{ name: a, kind: "
+			 "get_action_model }] }] }\n"
+			 "  d2: { stages: [{ name: S, steps: [{ name: a, kind: get_action_model }] }] }\n",
+			 &test_env, &c);
 	assert_non_null(k);
 	assert_null(plan_new(k, STR(""), &test_env, &c));
 	assert_true(has_text(c.items[0].text, "the component has 2 dataflows; say which: \"d1\", \"d2\""));
@@ -94,9 +103,11 @@ TEST(five_hundred_steps_in_the_worst_order_are_fine)
 	size_t size = 200000, used = 0;
 	char *text = malloc(size);
 	assert_non_null(text);
-	used += (size_t)snprintf(text, size, "weir: 1\ncomponent: c\ndataflows:\n  d:\n    stages:\n      - name: S\n        steps:\n");
+	used += (size_t)snprintf(
+	    text, size, "weir: 1\ncomponent: c\ndataflows:\n  d:\n    stages:\n      - name: S\n        steps:\n");
 	for (int i = STEPS_MAX - 1; i > 0; i--)
-		used += (size_t)snprintf(text + used, size - used, "          - { name: s%d, kind: pass, source_step: s%d }\n", i, i - 1);
+		used += (size_t)snprintf(text + used, size - used,
+					 "          - { name: s%d, kind: pass, source_step: s%d }\n", i, i - 1);
 	(void)snprintf(text + used, size - used, "          - { name: s0, kind: get_action_model }\n");
 	struct plan *p = plan_of(text);
 	assert_str(p->steps[0].name, "s0");

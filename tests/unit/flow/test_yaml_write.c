@@ -24,17 +24,97 @@ static void round_trip(const struct value *v)
 TEST(awkward_strings_survive)
 {
 	static const char *const table[] = {
-		"", " ", "a", "a ", " a", "yes", "No", "on", "null", "~", "true", "1", "1.5", "-1", "+1", ".5", "0x1F", "007", "1_000", "12:30",
-		"2026-11-23", ".inf", "=", "<<", "=item.a", "==", "a: b", "a:", ":a", "a #b", "#a", "- a", "-", "--- a", "---", "...", "? a", "?",
-		"[a]", "{a}", "a, b", "'a'", "\"a\"", "&a", "*a", "!a", "|", ">", "%a", "@a", "`a", "a\nb", "a\nb\n", "a\nb\n\n", "\na", "\n", "\n\n",
-		" a\nb", "a\n b\n", "a\n\n\nb", "a\n \nb", "a\n  ", "a\t\nb", "\ta\nb", "a\r\nb", "a\rb", "\x01\x1f\x7f", "é\nà\n", "\xC2\x85", "a\xC2\x85\nb",
-		"\xE2\x80\xA8x\n", "\xEF\xBB\xBFx", "\xEF\xBF\xBEx", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF", "a\\b", "\\", "# x\ny\n", "--- x\n---\n", "a\n...\n",
-		"- x\n- y", "k: v\nl: w\n", "\xC2\xA0", "a\n#b", "http://x:80/?a=b#c",
+		"",
+		" ",
+		"a",
+		"a ",
+		" a",
+		"yes",
+		"No",
+		"on",
+		"null",
+		"~",
+		"true",
+		"1",
+		"1.5",
+		"-1",
+		"+1",
+		".5",
+		"0x1F",
+		"007",
+		"1_000",
+		"12:30",
+		"2026-11-23",
+		".inf",
+		"=",
+		"<<",
+		"=item.a",
+		"==",
+		"a: b",
+		"a:",
+		":a",
+		"a #b",
+		"#a",
+		"- a",
+		"-",
+		"--- a",
+		"---",
+		"...",
+		"? a",
+		"?",
+		"[a]",
+		"{a}",
+		"a, b",
+		"'a'",
+		"\"a\"",
+		"&a",
+		"*a",
+		"!a",
+		"|",
+		">",
+		"%a",
+		"@a",
+		"`a",
+		"a\nb",
+		"a\nb\n",
+		"a\nb\n\n",
+		"\na",
+		"\n",
+		"\n\n",
+		" a\nb",
+		"a\n b\n",
+		"a\n\n\nb",
+		"a\n \nb",
+		"a\n  ",
+		"a\t\nb",
+		"\ta\nb",
+		"a\r\nb",
+		"a\rb",
+		"\x01\x1f\x7f",
+		"é\nà\n",
+		"\xC2\x85",
+		"a\xC2\x85\nb",
+		"\xE2\x80\xA8x\n",
+		"\xEF\xBB\xBFx",
+		"\xEF\xBF\xBEx",
+		"\xF0\x9F\x98\x80",
+		"\xF4\x8F\xBF\xBF",
+		"a\\b",
+		"\\",
+		"# x\ny\n",
+		"--- x\n---\n",
+		"a\n...\n",
+		"- x\n- y",
+		"k: v\nl: w\n",
+		"\xC2\xA0",
+		"a\n#b",
+		"http://x:80/?a=b#c",
 	};
 	struct arena a;
 	arena_init(&a, 0);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		struct value s = value_string(str_c(table[i])), list = value_array(), object = value_object(), outer = value_array();
+		struct value s = value_string(str_c(table[i])), list = value_array(), object = value_object(),
+			     outer = value_array();
 		round_trip(&s);
 		assert_int_equal(value_push(&a, &list, s), 0);
 		assert_int_equal(value_push(&a, &list, s), 0);
@@ -54,8 +134,19 @@ TEST(awkward_strings_survive)
 TEST(containers_and_numbers_survive)
 {
 	static const char *const table[] = {
-		"{}", "[]", "[[]]", "[{}]", "{\"a\":{}}", "{\"a\":[]}", "[[1,[2,[3]]],[[4]]]", "[{\"a\":[{\"b\":1},{\"c\":[{}]}]},{}]",
-		"{\"a\":{\"b\":{\"c\":null}},\"d\":true}", "[0.1000,-0,1e400,12345678901234567890]", "null", "false", "{\"\":{\"\":[]}}",
+		"{}",
+		"[]",
+		"[[]]",
+		"[{}]",
+		"{\"a\":{}}",
+		"{\"a\":[]}",
+		"[[1,[2,[3]]],[[4]]]",
+		"[{\"a\":[{\"b\":1},{\"c\":[{}]}]},{}]",
+		"{\"a\":{\"b\":{\"c\":null}},\"d\":true}",
+		"[0.1000,-0,1e400,12345678901234567890]",
+		"null",
+		"false",
+		"{\"\":{\"\":[]}}",
 	};
 	struct arena a;
 	arena_init(&a, 0);
@@ -76,7 +167,8 @@ TEST(containers_and_numbers_survive)
 
 TEST(random_values_survive)
 {
-	static const char *const bits[] = { "a", " ", "\n", ":", "#", "-", "\t", "'", "\"", "\\", "é", "1", ".", "?", "|", "{", "]", ",", "&", "=", "\r" };
+	static const char *const bits[] = { "a", " ", "\n", ":", "#", "-", "\t", "'", "\"", "\\", "é",
+					    "1", ".", "?",  "|", "{", "]", ",",	 "&", "=",  "\r" };
 	uint64_t seed = 42;
 	for (int round = 0; round < 3000; round++) {
 		struct arena a;
@@ -99,10 +191,13 @@ TEST(random_values_survive)
 
 TEST(it_reads_well)
 {
-	static const char json[] = "{\"weir\":1,\"title\":{\"en\":\"A title\",\"no\":\"Nei\"},\"list\":[\"x\",{\"a\":1,\"b\":[]},[1,2]],"
-				   "\"script\":\"let a = 1;\\nreturn a;\\n\",\"path\":\"=item.data.city\",\"yes\":\"yes\",\"at\":\"2026-11-23\"}";
-	static const char yaml[] = "weir: 1\ntitle:\n  en: A title\n  \"no\": Nei\nlist:\n  - x\n  - a: 1\n    b: []\n  - - 1\n    - 2\n"
-				   "script: |\n  let a = 1;\n  return a;\npath: =item.data.city\n\"yes\": \"yes\"\nat: \"2026-11-23\"\n";
+	static const char json[] =
+	    "{\"weir\":1,\"title\":{\"en\":\"A title\",\"no\":\"Nei\"},\"list\":[\"x\",{\"a\":1,\"b\":[]},[1,2]],"
+	    "\"script\":\"let a = 1;\\nreturn "
+	    "a;\\n\",\"path\":\"=item.data.city\",\"yes\":\"yes\",\"at\":\"2026-11-23\"}";
+	static const char yaml[] =
+	    "weir: 1\ntitle:\n  en: A title\n  \"no\": Nei\nlist:\n  - x\n  - a: 1\n    b: []\n  - - 1\n    - 2\n"
+	    "script: |\n  let a = 1;\n  return a;\npath: =item.data.city\n\"yes\": \"yes\"\nat: \"2026-11-23\"\n";
 	struct arena a;
 	struct value v;
 	struct buf b;
@@ -136,5 +231,5 @@ TEST(limits_hold)
 	arena_done(&a);
 }
 
-RUN_TESTS(CLAIM(awkward_strings_survive), CLAIM(containers_and_numbers_survive), CLAIM(random_values_survive), CLAIM(it_reads_well),
-	  CLAIM(limits_hold))
+RUN_TESTS(CLAIM(awkward_strings_survive), CLAIM(containers_and_numbers_survive), CLAIM(random_values_survive),
+	  CLAIM(it_reads_well), CLAIM(limits_hold))
