@@ -136,6 +136,23 @@ void base64_append(struct buf *b, struct str bytes, bool url_alphabet)
 	}
 }
 
+/* Base64 digits, also with each "/" as "\\/". */
+static int add_digits(struct mask *m, struct str digits, bool before, bool after)
+{
+	auto_buf struct buf b = { .max = FORM_MAX_BYTES };
+	int r = add_form(m, digits, before, after);
+	if (r < 0 || str_find_char(digits, '/') < 0)
+		return r;
+	for (size_t i = 0; i < digits.len; i++) {
+		if (digits.ptr[i] == '/')
+			(void)buf_append_char(&b, '\\');
+		(void)buf_append_char(&b, digits.ptr[i]);
+	}
+	if (!buf_ok(&b))
+		return b.failed == ERR_LIMIT ? 0 : -ERR_NO_MEMORY;
+	return add_form(m, buf_str(&b), before, after);
+}
+
 /* What base64 makes of the value wherever it stands in a longer text: only digits that depend on nothing else. */
 static int add_base64(struct mask *m, struct str value, bool url_alphabet)
 {
@@ -154,17 +171,17 @@ static int add_base64(struct mask *m, struct str value, bool url_alphabet)
 		if (!buf_ok(&digits))
 			r = -ERR_NO_MEMORY;
 		else if (whole > skip)
-			r = add_form(m, str_from(digits.ptr + skip, whole - skip), shift > 0, rest > 0);
+			r = add_digits(m, str_from(digits.ptr + skip, whole - skip), shift > 0, rest > 0);
 		explicit_bzero(padded.ptr, padded.len);
 	}
 	return r;
 }
 
-static int add_buf(struct mask *m, struct buf *b, size_t cut)
+static int add_buf(struct mask *m, struct buf *b)
 {
 	if (!buf_ok(b))
 		return b->failed == ERR_LIMIT ? 0 : -ERR_NO_MEMORY;
-	return add_form(m, str_from(b->ptr + cut, b->len - 2 * cut), false, false);
+	return add_form(m, buf_str(b), false, false);
 }
 
 static int add_percent(struct mask *m, struct str value)
@@ -173,13 +190,13 @@ static int add_percent(struct mask *m, struct str value)
 	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
 		auto_buf struct buf b = { .max = FORM_MAX_BYTES };
 		(void)url_encode(&b, value, sets[i]);
-		int r = add_buf(m, &b, 0);
+		int r = add_buf(m, &b);
 		/* Some write %2f for %2F. */
 		for (size_t at = 0; r == 0 && at + 2 < b.len; at++)
 			for (size_t k = 1; b.ptr[at] == '%' && k <= 2; k++)
 				if (b.ptr[at + k] >= 'A' && b.ptr[at + k] <= 'F')
 					b.ptr[at + k] = (char)(b.ptr[at + k] | 0x20);
-		r = r < 0 ? r : add_buf(m, &b, 0);
+		r = r < 0 ? r : add_buf(m, &b);
 		if (r < 0)
 			return r;
 	}
@@ -195,59 +212,85 @@ static int add_hex(struct mask *m, struct str value)
 			unsigned char c = (unsigned char)value.ptr[i];
 			(void)buf_append(&b, (char[]){ digits[style][c >> 4], digits[style][c & 15] }, 2);
 		}
-		int r = add_buf(m, &b, 0);
+		int r = add_buf(m, &b);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
+/* How somebody writes JSON strings: each of these is seen in the wild. */
+struct escape_style {
+	bool slash;	  /* PHP: "\/" */
+	bool ascii;	  /* Python: what is not ASCII as \u00e4 */
+	bool upper;	  /* ... as \u00E4 */
+	const char *also; /* more that becomes \u00xx: Go "<>&", .NET the quotes and the plus, too */
+};
+
+static const struct escape_style escape_styles[] = {
+	{ .also = "" },
+	{ .slash = true, .also = "" },
+	{ .ascii = true, .also = "" },
+	{ .ascii = true, .slash = true, .also = "" },
+	{ .ascii = true, .upper = true, .also = "" },
+	{ .ascii = true, .upper = true, .slash = true, .also = "" },
+	{ .also = "<>&" },
+	{ .ascii = true, .upper = true, .also = "<>&'\"`+" },
+};
+
+static void escape_unit(struct buf *b, uint32_t unit, bool upper)
+{
+	(void)(upper ? buf_printf(b, "\\u%04X", unit) : buf_printf(b, "\\u%04x", unit));
+}
+
 /* One code point as \uXXXX, or a pair of them. `p` stands on a well-formed sequence of n bytes. */
-static void escape_ascii(struct buf *b, const char *p, size_t n, bool upper)
+static void escape_wide(struct buf *b, const char *p, size_t n, bool upper)
 {
 	uint32_t c = (unsigned char)p[0] & (n == 2 ? 0x1Fu : n == 3 ? 0x0Fu : 0x07u);
 	for (size_t i = 1; i < n; i++)
 		c = c << 6 | ((unsigned char)p[i] & 0x3Fu);
-	const char *one = upper ? "\\u%04X" : "\\u%04x", *two = upper ? "\\u%04X\\u%04X" : "\\u%04x\\u%04x";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	if (c < 0x10000)
-		(void)buf_printf(b, one, c);
-	else
-		(void)buf_printf(b, two, 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + ((c - 0x10000) & 0x3FF));
-#pragma GCC diagnostic pop
-}
-
-enum escape_style { ESCAPE_SLASH = BIT(0), ESCAPE_ASCII = BIT(1), ESCAPE_UPPER = BIT(2) };
-
-/* The JSON text again, as others write it: "\/" for "/", \u00e4 for what is not ASCII. */
-static int add_escaped(struct mask *m, struct str json, unsigned style)
-{
-	auto_buf struct buf b = { .max = FORM_MAX_BYTES };
-	for (size_t i = 0; i < json.len;) {
-		size_t n = utf8_sequence(json.ptr + i, json.ptr + json.len);
-		if (n == 0)
-			return 0;
-		if (n > 1 && style & ESCAPE_ASCII)
-			escape_ascii(&b, json.ptr + i, n, style & ESCAPE_UPPER);
-		else if (json.ptr[i] == '/' && style & ESCAPE_SLASH)
-			(void)buf_append(&b, "\\/", 2);
-		else
-			(void)buf_append(&b, json.ptr + i, n);
-		i += n;
+	if (c >= 0x10000) {
+		escape_unit(b, 0xD800 + ((c - 0x10000) >> 10), upper);
+		c = 0xDC00 + ((c - 0x10000) & 0x3FF);
 	}
-	return add_buf(m, &b, 1);
+	escape_unit(b, c, upper);
 }
 
-static int add_json(struct mask *m, struct str value)
+static void escape_byte(struct buf *b, char c, const struct escape_style *style)
 {
-	auto_buf struct buf b = { .max = FORM_MAX_BYTES };
-	(void)json_write_string(&b, value);
-	if (buf_ok(&b) && b.len < 2)
-		return 0;
-	int r = add_buf(m, &b, 1);
-	for (unsigned style = 1; r == 0 && buf_ok(&b) && style < 8; style++)
-		r = add_escaped(m, buf_str(&b), style);
+	static const char named[] = "\b\f\n\r\t\"\\", names[] = "bfnrt\"\\";
+	const char *name = c ? strchr(named, c) : NULL;
+	if (c && strchr(style->also, c))
+		escape_unit(b, (unsigned char)c, style->upper);
+	else if (name || (c == '/' && style->slash))
+		(void)buf_append(b, (char[]){ '\\', name ? names[name - named] : c }, 2);
+	else if ((unsigned char)c < 0x20)
+		escape_unit(b, (unsigned char)c, style->upper);
+	else
+		(void)buf_append_char(b, c);
+}
+
+/* A body that is JSON is escaped again when somebody echoes it inside JSON: hence two levels. */
+static int add_json(struct mask *m, struct str text, unsigned levels)
+{
+	int r = 0;
+	for (size_t k = 0; k < ARRAY_LEN(escape_styles) && r == 0; k++) {
+		const struct escape_style *style = &escape_styles[k];
+		auto_buf struct buf b = { .max = FORM_MAX_BYTES };
+		for (size_t i = 0, n; i < text.len; i += n) {
+			n = utf8_sequence(text.ptr + i, text.ptr + text.len);
+			if (n > 1 && style->ascii)
+				escape_wide(&b, text.ptr + i, n, style->upper);
+			else if (n > 1)
+				(void)buf_append(&b, text.ptr + i, n);
+			else
+				escape_byte(&b, text.ptr[i], style);
+			n = n ? n : 1;
+		}
+		r = add_buf(m, &b);
+		if (r == 0 && buf_ok(&b) && levels > 1 && !str_eq(buf_str(&b), text))
+			r = add_json(m, buf_str(&b), levels - 1);
+	}
 	return r;
 }
 
@@ -260,7 +303,7 @@ int mask_add(struct mask *m, struct str value)
 	r = r < 0 ? r : add_base64(m, value, true);
 	r = r < 0 ? r : add_percent(m, value);
 	r = r < 0 ? r : add_hex(m, value);
-	return r < 0 ? r : add_json(m, value);
+	return r < 0 ? r : add_json(m, value, 2);
 }
 
 /* ---- the search ---- */

@@ -198,6 +198,9 @@ TEST(each_disguise_is_seen_through)
 		{ "{\"a\":\"s3cr3t-CANARY-\u00e4\u00df\\/\\\"+\"}", "{\"a\":\"***\"}" },
 		{ "{\"a\":\"s3cr3t-CANARY-\\u00e4\\u00df/\\\"+\"}", "{\"a\":\"***\"}" },
 		{ "{\"a\":\"s3cr3t-CANARY-\\u00E4\\u00DF\\/\\\"+\"}", "{\"a\":\"***\"}" },
+		{ "\"{\\\"a\\\":\\\"s3cr3t-CANARY-\\u00e4\\u00df/\\\\\\\"+\\\"}\"", "\"{\\\"a\\\":\\\"***\\\"}\"" },
+		{ "{\"a\":\"s3cr3t-CANARY-\\u00E4\\u00DF/\\u0022\\u002B\"}", "{\"a\":\"***\"}" },
+		{ "czNjcjN0LUNBTkFSWS3DpMOfLyIr/", "***/" },
 		{ "7333637233742d43414e4152592dc3a4c39f2f222b", "***" },
 		{ "czNjcjN0LUNBTkFSWS3DpMOfLyIr", "***" },			      /* alone */
 		{ "eHMzY3IzdC1DQU5BUlktw6TDny8iKw==", "e***==" },		      /* behind x */
@@ -210,6 +213,14 @@ TEST(each_disguise_is_seen_through)
 	assert_true(secrets_get(secrets, STR("KEY"), &value));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_str(mask(rows[i].text, strlen(rows[i].text)), rows[i].expected);
+}
+
+TEST(base64_is_found_in_json_that_escapes_slashes)
+{
+	struct str value;
+	(void)setenv("WEIR_SECRET_SLASHES", "??" "?>>>abc", 1);
+	assert_true(secrets_get(secrets, STR("SLASHES"), &value));
+	assert_str(mask("<Pz8/Pj4+YWJj> Pz8\\/Pj4+YWJj Pz8_Pj4-YWJj", 41), "<***> *** ***");
 }
 
 /* The search jumps: every position, every neighbour and every mix of lengths must come out as a plain search says. */
@@ -336,6 +347,7 @@ int main(void)
 		C(needed_secrets_are_listed_once),
 		C(only_values_handed_out_are_masked),
 		C(each_disguise_is_seen_through),
+		C(base64_is_found_in_json_that_escapes_slashes),
 		C(the_jumping_search_agrees_with_a_plain_one),
 		C(the_file_is_lines_of_name_and_value),
 		C(a_file_that_others_may_read_is_refused_with_the_cure),
