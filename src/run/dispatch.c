@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PROBLEM_MAX_BYTES (1u << 20) /* of one problem, as JSON */
+
 struct run_item *run_item_new(struct run *r, struct flight *f, uint64_t seq)
 {
 	struct run_item *ri = calloc(1, sizeof(*ri));
@@ -21,6 +23,7 @@ struct run_item *run_item_new(struct run *r, struct flight *f, uint64_t seq)
 	ri->flight = f;
 	ri->item.seq = seq;
 	arena_init(&ri->item.arena, ITEM_MAX_BYTES);
+	arena_init(&ri->rows, 2 * (size_t)ARENA_MAX_DEFAULT);
 	list_init(&ri->item.link);
 	list_init(&ri->item.order_link);
 	f->open++;
@@ -31,6 +34,7 @@ void run_item_free(struct item *it)
 {
 	struct run_item *ri = run_item_of(it);
 	arena_done(&it->arena);
+	arena_done(&ri->rows);
 	free(ri);
 }
 
@@ -68,12 +72,15 @@ void run_item_ends(struct run *r, struct item *it)
 	if (it->state == ITEM_DONE) {
 		list_add_last(&f->outputs, &it->link);
 	} else {
-		if (it->state > f->state)
-			f->state = it->state;
-		if (!f->failed)
-			f->failed = it;
-		else
+		/* The first problem stands for the item, unless a later one weighs more: unknown over failed. */
+		if (f->failed && it->state <= f->state) {
 			run_item_free(it);
+		} else {
+			if (f->failed)
+				run_item_free(f->failed);
+			f->failed = it;
+			f->state = it->state;
+		}
 	}
 	run_schedule(r);
 }
@@ -94,32 +101,31 @@ static void branch_end(struct run *r, struct item *it, bool is_output)
 	run_schedule(r);
 }
 
+static void item_fail_here(struct run *r, struct item *it, const char *type, const char *title, const char *detail);
+
 /* A copy of the item for one more follower: its own arena, since each branch may change it. */
 static void branch_copy(struct run *r, struct item *it, size_t step)
 {
 	struct run_item *from = run_item_of(it);
 	struct run_item *ri = run_item_new(r, from->flight, it->seq);
-	if (!ri || value_copy(&ri->item.arena, &it->root, &ri->item.root) < 0) {
-		run_broken(r, "out of memory");
-		return;
-	}
-	ri->put_no = from->put_no;
 	const struct ledger_row *rows = it->recorded;
 	size_t n = 0;
 	while (rows && rows[n].kind)
 		n++;
-	if (n) {
-		struct ledger_row *copy = arena_alloc(&ri->item.arena, sizeof(*copy) * (n + 1));
-		for (size_t i = 0; copy && i < n; i++) {
-			copy[i] = rows[i];
-			copy[i].head = arena_str(&ri->item.arena, rows[i].head);
-			copy[i].body = arena_str(&ri->item.arena, rows[i].body);
+	if (!ri || run_item_keep_rows(ri, rows, n) < 0) {
+		run_broken(r, "out of memory");
+		if (ri) {
+			from->flight->open--;
+			run_item_free(&ri->item);
 		}
-		if (copy)
-			copy[n] = (struct ledger_row){ .kind = 0 };
-		ri->item.recorded = copy;
+		return;
 	}
-	item_runs(r, &ri->item, step);
+	ri->put_no = from->put_no;
+	ri->item.step = step;
+	if (value_copy(&ri->item.arena, &it->root, &ri->item.root) < 0)
+		item_fail_here(r, &ri->item, "too_large", "The item cannot be copied", "the item is too large or too deep to follow two ways");
+	else
+		item_runs(r, &ri->item, step);
 }
 
 /* The item leaves its step for good. */
@@ -133,11 +139,16 @@ static void step_leave(struct step *s, struct item *it)
 	s->counts.out++;
 	s->counts.busy_ns += now - it->entered_ns;
 	s->counts.last_ns = now;
-	if (r->config.on_step)
+	if (r->config.on_step) {
+		r->is_in_step = true;
 		r->config.on_step(r->config.arg, s->plan, it);
-	for (size_t i = 1; i < s->plan->n_followers; i++)
+		r->is_in_step = false;
+	}
+	/* The item itself goes on to its first follower, or out; a response that others follow does both. */
+	bool moves_on = s->plan->n_followers && !s->is_output;
+	for (size_t i = moves_on ? 1 : 0; i < s->plan->n_followers; i++)
 		branch_copy(r, it, s->plan->followers[i]);
-	if (s->plan->n_followers && !s->is_output)
+	if (moves_on)
 		item_runs(r, it, s->plan->followers[0]);
 	else
 		branch_end(r, it, s->is_output);
@@ -174,8 +185,11 @@ static void problem_place(struct step *s, struct item *it, struct value problem)
 static void item_record_problem(struct run *r, struct item *it, uint32_t step)
 {
 	struct buf head;
-	buf_init(&head, 1u << 20);
-	(void)json_write(&head, &it->problem, JSON_COMPACT);
+	buf_init(&head, PROBLEM_MAX_BYTES);
+	if (json_write(&head, &it->problem, JSON_COMPACT) < 0) {
+		buf_clear(&head);
+		(void)buf_append_c(&head, "{\"type\":\"too_large\",\"title\":\"The problem is too large to be kept\"}");
+	}
 	struct ledger_row row = {
 		.key = { .run = r->row.id, .seq = it->seq, .step = step, .attempt = 1 },
 		.kind = LEDGER_PROBLEM,
@@ -188,6 +202,20 @@ static void item_record_problem(struct run *r, struct item *it, uint32_t step)
 	buf_done(&head);
 }
 
+/* The item ends on its way to it->step. */
+static void item_fail_here(struct run *r, struct item *it, const char *type, const char *title, const char *detail)
+{
+	struct value p = value_object();
+	(void)value_set(&it->arena, &p, STR("type"), value_string(str_c(type)));
+	(void)value_set(&it->arena, &p, STR("title"), value_string(str_c(title)));
+	(void)value_set(&it->arena, &p, STR("detail"), value_string(str_c(detail)));
+	(void)value_set(&it->arena, &p, STR("step"), value_string(r->plan->steps[it->step].name));
+	it->problem = p;
+	it->state = ITEM_FAILED;
+	item_record_problem(r, it, (uint32_t)it->step);
+	run_item_ends(r, it);
+}
+
 static void step_item_failed(struct step *s, struct item *it)
 {
 	struct run *r = s->run;
@@ -196,7 +224,8 @@ static void step_item_failed(struct step *s, struct item *it)
 	s->counts.failed++;
 	s->counts.busy_ns += now - it->entered_ns;
 	s->counts.last_ns = now;
-	item_record_problem(r, it, (uint32_t)s->plan->index);
+	if (!step_recorded(s, it, LEDGER_PROBLEM))
+		item_record_problem(r, it, (uint32_t)s->plan->index);
 	run_item_ends(r, it);
 	step_leave_ready(s);
 }
@@ -228,6 +257,21 @@ enum verdict step_problem(struct step *s, struct item *it, const char *type, con
 	return STEP_FAIL;
 }
 
+/*
+ * What ended at this step before ends there again as recorded: a failed script is not tried again by a resumed run, and a replay shows
+ * what happened, not what would happen now.
+ */
+static bool item_ended_before(struct step *s, struct item *it)
+{
+	const struct ledger_row *row = step_recorded(s, it, LEDGER_PROBLEM);
+	struct value problem = VALUE_NONE;
+	if (!row)
+		return false;
+	(void)json_parse(&it->arena, row->head, NULL, &problem, NULL, NULL);
+	step_fail(s, it, problem, row->code == ITEM_UNKNOWN ? ITEM_UNKNOWN : ITEM_FAILED);
+	return true;
+}
+
 static void item_deliver(struct run *r, struct item *it)
 {
 	struct step *s = &r->steps[it->step];
@@ -235,30 +279,14 @@ static void item_deliver(struct run *r, struct item *it)
 	if (!s->counts.in++)
 		s->counts.first_ns = it->entered_ns;
 	list_add_last(&s->arrivals, &it->order_link);
+	if (item_ended_before(s, it))
+		return;
 	s->is_touched = true;
 	enum verdict v = s->plan->kind->start ? s->plan->kind->start(s, it) : STEP_DONE;
 	if (v == STEP_DONE)
 		step_pass(s, it);
 	else if (v == STEP_FAIL)
 		step_item_failed(s, it);
-}
-
-/* An item that was read from the ledger may have ended there already. */
-static bool item_ended_before(struct run *r, struct item *it)
-{
-	const struct ledger_row *rows = it->recorded;
-	if (r->config.is_replay)
-		return false;
-	for (; rows && rows->kind; rows++) {
-		if (rows->kind != LEDGER_PROBLEM)
-			continue;
-		it->state = (enum item_state)rows->code;
-		(void)json_parse(&it->arena, rows->head, NULL, &it->problem, NULL, NULL);
-		if (rows->key.step < r->plan->n_steps)
-			r->steps[rows->key.step].counts.failed++;
-		return true;
-	}
-	return false;
 }
 
 static bool feed_window(struct run *r)
@@ -270,9 +298,7 @@ static bool feed_window(struct run *r)
 			break;
 		r->live++;
 		any = true;
-		if (item_ended_before(r, it)) {
-			run_item_ends(r, it);
-		} else if (it->state == ITEM_FAILED) {
+		if (it->state == ITEM_FAILED) {
 			item_record_problem(r, it, 0);
 			run_item_ends(r, it);
 		} else {
@@ -315,7 +341,7 @@ static void flight_out(struct run *r, struct flight *f)
 	}
 	LIST_FOREACH (node, &f->outputs) {
 		struct item *it = LIST_ENTRY(node, struct item, link);
-		if (!f->failed && r->config.on_output)
+		if (!f->failed && !r->is_dead && r->config.on_output)
 			r->config.on_output(r->config.arg, it);
 		list_remove(&it->link);
 		run_item_free(it);
@@ -355,16 +381,20 @@ void run_drain(struct run *r)
 	bool more = true;
 	while (more && !r->is_broken && !r->is_dead) {
 		struct list *node;
-		while ((node = list_first(&r->runnable))) {
+		while (!r->is_broken && (node = list_first(&r->runnable))) {
 			list_remove(node);
 			item_deliver(r, LIST_ENTRY(node, struct item, link));
 		}
 		steps_flush(r);
 		flights_out(r);
+		if (r->is_dead) /* a callback has freed the run; it is buried at the end of the turn */
+			return;
 		feed_pump(r);
 		more = feed_window(r) || !list_is_empty(&r->runnable);
 	}
 	r->is_draining = false;
+	if (feed_may_pump(r))
+		run_schedule(r);
 }
 
 /* Bury every item of the run; those in the store's hands are buried by its callback. */

@@ -14,8 +14,9 @@ void feed_init(struct run *r)
 {
 	struct feed *f = &r->feed;
 	list_init(&f->chunks);
-	arena_init(&f->rows_arena, 0);
+	arena_init(&f->rows_arena, 2 * (size_t)ARENA_MAX_DEFAULT); /* a read gives no more than the half */
 	f->source_ended = !r->config.source.read;
+	f->read_items = FEED_READ_ITEMS;
 	if (r->config.is_replay) {
 		f->next_out = r->config.replay_from;
 		f->end = r->config.replay_to + 1;
@@ -64,6 +65,20 @@ static void put_done(void *arg, const struct store_result *result)
 	run_leave(r);
 }
 
+static void input_done(void *arg, const struct store_result *result)
+{
+	struct run *r = arg;
+	if (run_enter(r)) {
+		r->done_no++;
+		if (result->error)
+			run_broken(r, result->detail);
+		else if (r->config.on_recorded)
+			r->config.on_recorded(r->config.arg, r);
+		run_schedule(r);
+	}
+	run_leave(r);
+}
+
 static void source_ends(struct run *r)
 {
 	struct feed *f = &r->feed;
@@ -71,7 +86,7 @@ static void source_ends(struct run *r)
 	f->end = f->next_in;
 	r->row.items_in = f->next_in;
 	r->row.input_is_complete = true;
-	run_put_state(r, put_done);
+	run_put_state(r, input_done);
 }
 
 /* The lines become a ledger row, and a chunk that keeps them while there is room. */
@@ -103,23 +118,34 @@ static int chunk_add(struct run *r, uint32_t count)
 
 static uint32_t skip_recorded(struct run *r, uint32_t count);
 
+/* When the store is full, its answers come first. */
+bool feed_may_pump(const struct run *r)
+{
+	const struct feed *f = &r->feed;
+	return !f->source_ended && !f->source_waits && !f->is_recorded && !r->is_broken && !store_is_full(r->config.store);
+}
+
 /* One chunk a call, so that reading input and working on it take turns. */
 void feed_pump(struct run *r)
 {
 	struct feed *f = &r->feed;
-	if (f->source_ended || f->source_waits || f->is_recorded || r->is_broken || store_is_full(r->config.store))
+	if (!feed_may_pump(r))
 		return;
 	struct err e = ERR_INIT;
 	uint32_t count = 0;
 	buf_clear(&r->scratch);
 	enum source_verdict v = r->config.source.read(r->config.source.arg, &r->scratch, FEED_CHUNK_BYTES, &count, &e);
+	if (v != SOURCE_BAD && !buf_ok(&r->scratch)) {
+		v = SOURCE_BAD;
+		count = 0;
+		err_set(&e, ERR_LIMIT, "the input has a line of more than %u MiB", RUN_LINE_MAX >> 20);
+	}
 	if (f->skip)
 		count = skip_recorded(r, count);
 	if (count && chunk_add(r, count) < 0)
 		return;
 	switch (v) {
 	case SOURCE_MORE:
-		run_schedule(r);
 		break;
 	case SOURCE_LATER:
 		f->source_waits = true;
@@ -155,6 +181,8 @@ static void stretch_set(struct feed *f, char *lines, size_t len, uint32_t skip, 
 	f->left = count;
 }
 
+static void stretch_ask(struct run *r, uint64_t to_seq);
+
 static int rows_keep(struct feed *f, const struct store_result *result)
 {
 	arena_done(&f->rows_arena);
@@ -168,6 +196,8 @@ static int rows_keep(struct feed *f, const struct store_result *result)
 		f->rows[i] = result->rows[i];
 		f->rows[i].head = arena_str(&f->rows_arena, result->rows[i].head);
 		f->rows[i].body = arena_str(&f->rows_arena, result->rows[i].body);
+		if ((result->rows[i].head.ptr && !f->rows[i].head.ptr) || (result->rows[i].body.ptr && !f->rows[i].body.ptr))
+			return -ERR_NO_MEMORY;
 	}
 	f->n_rows = result->n;
 	return 0;
@@ -180,7 +210,7 @@ static void recorded_input_ends(struct run *r)
 	f->is_recorded = false;
 	f->next_in = f->next_out;
 	if (f->source_ended) {
-		f->end = f->next_out;
+		f->end = r->row.items_in = f->next_out;
 		if (!r->row.problem.ptr)
 			r->row.problem = STR("the input was not recorded to its end before the run was interrupted: give it again with --items");
 	} else {
@@ -203,6 +233,25 @@ static uint32_t skip_recorded(struct run *r, uint32_t count)
 	return count;
 }
 
+/* Take over the lines from next_out on, as far as their answers were read. */
+static int stretch_take(struct run *r, const struct input_row *in, const struct store_result *result)
+{
+	struct feed *f = &r->feed;
+	uint64_t end = in->first_seq + in->count;
+	if (f->next_out < in->first_seq || f->next_out >= end)
+		return -ERR_STATE;
+	char *copy = malloc(in->lines.len + 1);
+	if (!copy || rows_keep(f, result) < 0) {
+		free(copy);
+		return -ERR_NO_MEMORY;
+	}
+	memcpy(copy, in->lines.ptr, in->lines.len);
+	if (end > f->read_to + 1)
+		end = f->read_to + 1;
+	stretch_set(f, copy, in->lines.len, (uint32_t)(f->next_out - in->first_seq), (uint32_t)(end - f->next_out));
+	return 0;
+}
+
 static void stretch_read(void *arg, const struct store_result *result)
 {
 	struct run *r = arg;
@@ -210,23 +259,17 @@ static void stretch_read(void *arg, const struct store_result *result)
 	if (run_enter(r)) {
 		f->is_reading = false;
 		const struct input_row *in = result->n_inputs ? &result->inputs[0] : NULL;
-		if (result->error) {
+		if (result->error == STORE_TOO_LARGE && f->read_to > f->next_out) {
+			f->read_items = (f->read_to - f->next_out + 1) / 2;
+			stretch_ask(r, f->next_out + f->read_items - 1);
+		} else if (result->error) {
 			run_broken(r, result->detail);
 		} else if (!in) {
 			recorded_input_ends(r);
 		} else {
-			uint32_t skip = (uint32_t)(f->next_out - in->first_seq);
-			uint32_t count = in->count - skip;
-			if (f->is_recorded && count > FEED_READ_ITEMS)
-				count = FEED_READ_ITEMS;
-			char *copy = malloc(in->lines.len + 1);
-			if (!copy || rows_keep(f, result) < 0) {
-				free(copy);
-				run_broken(r, "out of memory");
-			} else {
-				memcpy(copy, in->lines.ptr, in->lines.len);
-				stretch_set(f, copy, in->lines.len, skip, count);
-			}
+			int rc = stretch_take(r, in, result);
+			if (rc < 0)
+				run_broken(r, rc == -ERR_STATE ? "the ledger's input has a gap" : "out of memory");
 		}
 		run_schedule(r);
 	}
@@ -238,8 +281,9 @@ static void stretch_ask(struct run *r, uint64_t to_seq)
 	struct feed *f = &r->feed;
 	struct err e = ERR_INIT;
 	f->is_reading = true;
+	f->read_to = to_seq < f->end ? to_seq : f->end - 1;
 	r->pending_store++;
-	if (store_ledger_read(r->config.store, r->row.id, f->next_out, to_seq, stretch_read, r, &e) < 0) {
+	if (store_ledger_read(r->config.store, r->row.id, f->next_out, f->read_to, stretch_read, r, &e) < 0) {
 		r->pending_store--;
 		f->is_reading = false;
 		run_broken(r, e.msg);
@@ -253,7 +297,7 @@ static bool stretch_next(struct run *r)
 	if (f->is_reading || f->next_out >= f->end)
 		return false;
 	if (f->is_recorded) {
-		stretch_ask(r, f->next_out + FEED_READ_ITEMS - 1);
+		stretch_ask(r, f->next_out + f->read_items - 1);
 		return false;
 	}
 	/* Small inputs are recorded whole before anything is sent. */
@@ -275,29 +319,38 @@ static bool stretch_next(struct run *r)
 	return is_here;
 }
 
-/* The ledger's rows of this item, copied to live with it. */
-static void attach_recorded(struct run *r, struct run_item *ri)
+int run_item_keep_rows(struct run_item *ri, const struct ledger_row *rows, size_t n)
+{
+	struct ledger_row *copy = n ? arena_alloc(&ri->rows, sizeof(*copy) * (n + 1)) : NULL;
+	if (!n)
+		return 0;
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = rows[i];
+		copy[i].head = arena_str(&ri->rows, rows[i].head);
+		copy[i].body = arena_str(&ri->rows, rows[i].body);
+		if ((rows[i].head.ptr && !copy[i].head.ptr) || (rows[i].body.ptr && !copy[i].body.ptr))
+			copy = NULL;
+	}
+	if (!copy)
+		return -ERR_NO_MEMORY;
+	copy[n] = (struct ledger_row){ .kind = 0 };
+	ri->item.recorded = copy;
+	return 0;
+}
+
+/* The ledger's rows of this item, which come in its order. */
+static int attach_recorded(struct run *r, struct run_item *ri)
 {
 	struct feed *f = &r->feed;
-	struct item *it = &ri->item;
-	while (f->row_pos < f->n_rows && f->rows[f->row_pos].key.seq < it->seq)
+	uint64_t seq = ri->item.seq;
+	if (!f->n_rows)
+		return 0;
+	while (f->row_pos < f->n_rows && f->rows[f->row_pos].key.seq < seq)
 		f->row_pos++;
-	size_t from = f->row_pos, to = from;
-	while (to < f->n_rows && f->rows[to].key.seq == it->seq)
-		to++;
-	if (to == from)
-		return;
-	struct ledger_row *rows = arena_alloc(&it->arena, sizeof(*rows) * (to - from + 1));
-	if (!rows)
-		return;
-	for (size_t i = from; i < to; i++) {
-		rows[i - from] = f->rows[i];
-		rows[i - from].head = arena_str(&it->arena, f->rows[i].head);
-		rows[i - from].body = arena_str(&it->arena, f->rows[i].body);
-	}
-	rows[to - from] = (struct ledger_row){ .kind = 0 };
-	it->recorded = rows;
-	f->row_pos = to;
+	size_t from = f->row_pos;
+	while (f->row_pos < f->n_rows && f->rows[f->row_pos].key.seq == seq)
+		f->row_pos++;
+	return run_item_keep_rows(ri, &f->rows[from], f->row_pos - from);
 }
 
 /* Make the item of one line; a line that is no object makes an item that has failed. */
@@ -306,7 +359,7 @@ static void item_parse(struct run_item *ri, struct str line)
 	struct item *it = &ri->item;
 	struct err e = ERR_INIT;
 	struct value data = VALUE_NONE;
-	struct json_options opt = { .max_bytes = RUN_LINE_MAX };
+	struct json_options opt = { .max_bytes = RUN_LINE_MAX, .max_depth = VALUE_DEPTH_MAX - 1 }; /* it becomes a member */
 	struct str own = arena_str(&it->arena, line);
 	it->root = value_object();
 	int rc = own.ptr ? json_parse(&it->arena, own, &opt, &data, NULL, &e) : err_set(&e, ERR_NO_MEMORY, "out of memory");
@@ -343,7 +396,8 @@ struct item *feed_next(struct run *r)
 	list_init(&flight->outputs);
 	list_add_last(&r->flights, &flight->link);
 	item_parse(ri, str_from(start, n));
-	attach_recorded(r, ri);
+	if (attach_recorded(r, ri) < 0)
+		run_broken(r, "out of memory");
 	f->pos += nl ? n + 1 : n;
 	f->left--;
 	f->next_out++;

@@ -9,6 +9,7 @@
 
 #include "base/auto.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +48,7 @@ void run_broken(struct run *r, const char *why)
 		return;
 	r->is_broken = true;
 	r->row.problem = arena_str(&r->arena, str_c(why ? why : "the store failed"));
-	log_error(&r->log, "run stops, its ledger cannot be written error=\"%.*s\"", STR_ARG(r->row.problem));
+	log_error(&r->log, "run stops and can be resumed error=\"%.*s\"", STR_ARG(r->row.problem));
 	run_schedule(r);
 }
 
@@ -158,6 +159,7 @@ void step_record(struct step *s, struct item *it, const struct ledger_row *row, 
 	struct run *r = s->run;
 	struct run_item *ri = run_item_of(it);
 	struct err e = ERR_INIT;
+	assert(!r->config.is_replay); /* a replay reads */
 	if (!done) {
 		run_put_row(r, row);
 		ri->put_no = r->put_no;
@@ -193,6 +195,7 @@ void step_entry_write(struct step *s, struct item *it, enum entry_mode mode, con
 	struct run_item *ri = run_item_of(it);
 	struct err e = ERR_INIT;
 	struct ledger_key key = step_key(s, it, 1);
+	assert(!r->config.is_replay);
 	ri->put_no = run_next_put(r);
 	ri->pending_step = s;
 	ri->on_entry = done;

@@ -50,7 +50,9 @@ static void on_component(void *arg, const struct store_result *result)
 	struct recall *rc = arg;
 	struct err e = ERR_INIT;
 	struct plan *plan = NULL;
-	if (result->error || !result->n)
+	if (result->error == STORE_FAILED)
+		err_set(&e, ERR_IO, "the store cannot be read: %s", result->detail ? result->detail : "unknown");
+	else if (result->error || !result->n)
 		err_set(&e, ERR_NOT_FOUND, "the version %.*s of component %.*s is not in the store", STR_ARG(rc->row.version),
 			STR_ARG(rc->row.component));
 	else
@@ -72,7 +74,10 @@ static void on_row(void *arg, const struct store_result *result)
 	struct recall *rc = arg;
 	struct err e = ERR_INIT;
 	if (result->error || !result->n) {
-		err_set(&e, ERR_NOT_FOUND, "there is no run %lld here", (long long)rc->row.id);
+		if (result->error == STORE_FAILED)
+			err_set(&e, ERR_IO, "the store cannot be read: %s", result->detail ? result->detail : "unknown");
+		else
+			err_set(&e, ERR_NOT_FOUND, "there is no run %lld here", (long long)rc->row.id);
 		recall_end(rc, NULL, &e);
 		return;
 	}

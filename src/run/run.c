@@ -8,13 +8,30 @@
 #include "base/auto.h"
 #include "base/clock.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
+static void steps_close(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->n_steps; i++) {
+		struct step *s = &r->steps[i];
+		if (s->is_open && s->plan->kind->close)
+			s->plan->kind->close(s);
+		s->is_open = false;
+	}
+}
+
+/* Broken: calls under way are cancelled before the claim goes, since whoever has it next may send. */
 static void run_end(struct run *r)
 {
 	r->phase = RUN_PHASE_ENDED;
+	if (r->is_broken) {
+		r->row.state = RUN_RUNNING;
+		r->row.ended_at = 0;
+		steps_close(r);
+	}
 	loop_timer_stop(&r->update_timer);
 	if (r->is_claimed)
 		store_run_release(r->config.store, r->row.id);
@@ -61,6 +78,8 @@ static void run_finish(struct run *r)
 static void on_soon(struct loop_soon *soon)
 {
 	struct run *r = CONTAINER_OF(soon, struct run, soon);
+	if (r->phase == RUN_PHASE_ENDING && r->is_broken)
+		run_end(r);
 	if (r->phase != RUN_PHASE_FLOWING)
 		return;
 	run_drain(r);
@@ -115,6 +134,7 @@ static void run_begin(struct run *r)
 	r->phase = RUN_PHASE_FLOWING;
 	for (size_t i = 0; i < r->plan->n_steps; i++) {
 		struct step *s = &r->steps[i];
+		s->is_open = true;
 		if (s->plan->kind->open && s->plan->kind->open(s, &e) < 0) {
 			run_broken(r, e.msg);
 			break;
@@ -158,7 +178,7 @@ static int row_init(struct run *r, struct err *e)
 	struct arena *a = &r->arena;
 	if (from) {
 		*row = *from;
-		row->problem = STR_NULL;
+		row->problem = from->problem.len ? arena_str(a, from->problem) : STR_NULL; /* input that could not be read on */
 	} else {
 		*row = (struct run_row){ .started_at = clock_wall() };
 		row->now = row->started_at;
@@ -246,9 +266,8 @@ void run_free(struct run *r)
 {
 	if (!r || r->is_dead)
 		return;
-	for (size_t i = 0; r->phase != RUN_PHASE_STARTING && i < r->plan->n_steps; i++)
-		if (r->steps[i].plan->kind->close)
-			r->steps[i].plan->kind->close(&r->steps[i]);
+	assert(!r->is_in_step);
+	steps_close(r);
 	run_drop_items(r);
 	loop_soon_cancel(&r->soon);
 	loop_timer_stop(&r->update_timer);

@@ -40,8 +40,9 @@ struct run_config {
 	bool is_replay;		/* read only: nothing is sent or written; a missing answer fails the item */
 	uint64_t replay_from, replay_to; /* items to replay, inclusive */
 	/* All optional, all from the loop. Items and values are borrowed. */
-	void (*on_started)(void *arg, struct run *r); /* id known, run on disk */
-	void (*on_step)(void *arg, const struct plan_step *s, const struct item *it); /* after each step: views of a replay */
+	void (*on_started)(void *arg, struct run *r); /* id known, run on disk; its input not yet */
+	void (*on_recorded)(void *arg, struct run *r); /* all input is on disk: it will be worked on whatever happens. Not when a resumed run had it all */
+	void (*on_step)(void *arg, const struct plan_step *s, const struct item *it); /* after each step: views of a replay. The run must not be freed from here */
 	void (*on_output)(void *arg, const struct item *it); /* after everything it rests on is on disk; in order unless a step says any */
 	void (*on_problem)(void *arg, const struct item *it); /* failed or unknown */
 	void (*on_end)(void *arg, struct run *r);	/* once; the run may be freed from here */

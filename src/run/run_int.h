@@ -29,6 +29,7 @@ struct run_item {
 	struct step *pending_step;  /* a store callback with this item as argument is under way */
 	step_record_done *on_record;
 	step_entry_done *on_entry;
+	struct arena rows; /* what item.recorded points to; not the item's own arena, which has a limit */
 };
 
 struct step {
@@ -36,7 +37,7 @@ struct step {
 	const struct plan_step *plan;
 	void *state;
 	struct list arrivals; /* items inside, by arrival (order_link) */
-	bool is_order_any, is_touched;
+	bool is_open, is_order_any, is_touched;
 	bool is_output; /* what leaves here is the run's output */
 	struct step_counts counts;
 };
@@ -61,6 +62,8 @@ struct feed {
 	char *lines;		/* the stretch being consumed: lines of seq next_out.. */
 	size_t len, pos;
 	uint32_t left;		/* lines left in it */
+	uint64_t read_to;	/* last seq asked for */
+	uint64_t read_items;	/* how many are asked for at once: fewer when answers are large */
 	struct arena rows_arena; /* recorded rows of the stretch */
 	struct ledger_row *rows;
 	size_t n_rows, row_pos;
@@ -79,7 +82,7 @@ struct run {
 	struct list runnable; /* items to be given to their next step */
 	struct list flights;
 	size_t live, window;
-	bool keeps_order, is_claimed, by_network, is_broken, update_pending, is_draining;
+	bool keeps_order, is_claimed, by_network, is_broken, update_pending, is_draining, is_in_step;
 	uint64_t put_no, done_no; /* writes queued and committed */
 	struct loop_soon soon;
 	struct loop_timer update_timer;
@@ -96,8 +99,11 @@ struct run {
 void feed_init(struct run *r);
 void feed_done(struct run *r);
 void feed_pump(struct run *r);		    /* take more from the source into the ledger */
+bool feed_may_pump(const struct run *r);
 struct item *feed_next(struct run *r);	    /* the next item, or NULL: none now */
 bool feed_is_over(const struct run *r);
+/* Copy the ledger's rows of the item, to live with it. -ERR_NO_MEMORY: then it must not go on, it would do again what is done. */
+int run_item_keep_rows(struct run_item *ri, const struct ledger_row *rows, size_t n);
 
 /* dispatch.c */
 void run_schedule(struct run *r);

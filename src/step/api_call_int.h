@@ -51,7 +51,7 @@ struct api_call {
 	struct item *item;
 	enum api_call_state state;
 	uint32_t attempt;
-	uint32_t tries; /* attempts made by this process */
+	uint32_t tries; /* attempts that went out or ended, those of earlier processes too; one killed under way does not count */
 	bool has_slot;
 	struct call_request request;
 	struct http_transfer *transfer;

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define ANSWER_HEAD_MAX (2u << 20) /* of an answer, as JSON: six bytes for each of its head at worst */
+
 static void pump(struct api_call_step *st);
 
 /* The only writer of c->state. */
@@ -111,7 +113,13 @@ static msec_t backoff(uint32_t tries)
 static void record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
 {
 	buf_clear(&st->scratch);
-	(void)call_answer_write(x, &st->scratch);
+	if (call_answer_write(x, &st->scratch) < 0) {
+		struct call_answer bare = *x; /* the head is what may be dropped; that there was an answer is not */
+		bare.headers = value_array();
+		bare.detail = STR_NULL;
+		buf_clear(&st->scratch);
+		(void)call_answer_write(&bare, &st->scratch);
+	}
 	struct ledger_row row = {
 		.key = step_key(st->step, c->item, c->attempt),
 		.kind = LEDGER_OUTCOME,
@@ -156,7 +164,8 @@ static void on_response(void *arg, const struct http_response *r)
 	if (c->tries < (uint32_t)((const struct api_call_opts *)step_opts(st->step))->attempts && may_repeat(st, &x)) {
 		c->attempt++;
 		call_move(st, c, API_CALL_BACKOFF);
-		(void)loop_timer_start(&c->timer, backoff(c->tries));
+		if (loop_timer_start(&c->timer, backoff(c->tries)) < 0)
+			on_backoff(&c->timer);
 	} else {
 		x.body = arena_str(a, x.body); /* what is parsed from it lives as long as the item */
 		call_judged(st, c, &x);
@@ -306,6 +315,15 @@ static bool recorded_answer(struct api_call_step *st, struct api_call *c, const 
 	return false;
 }
 
+/* Attempts that ended without being killed: a restart neither gives new ones nor takes any. */
+static uint32_t tries_recorded(const struct api_call_step *st, const struct api_call *c)
+{
+	uint32_t n = 0;
+	for (const struct ledger_row *row = c->item->recorded; row && row->kind; row++)
+		n += row->kind == LEDGER_OUTCOME && row->key.step == step_plan(st->step)->index;
+	return n;
+}
+
 /* Go on from what the ledger holds of this item here; true when the call is decided by it. */
 static bool call_recall(struct api_call_step *st, struct api_call *c)
 {
@@ -313,18 +331,22 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 	const struct ledger_row *outcome = step_recorded(st->step, c->item, LEDGER_OUTCOME);
 	const struct ledger_row *intent = step_recorded(st->step, c->item, LEDGER_INTENT);
 	struct call_answer x;
-	if (intent && (!outcome || intent->key.attempt > outcome->key.attempt)) {
-		c->attempt = intent->key.attempt + 1;
-		if (call_spec_is_repeatable(st->plan->spec) && !step_is_replay(st->step))
-			return false;
+	bool is_open = intent && (!outcome || intent->key.attempt > outcome->key.attempt);
+	bool is_repeatable = call_spec_is_repeatable(st->plan->spec);
+	c->tries = tries_recorded(st, c);
+	if (is_open && !is_repeatable) {
 		call_is_unknown(st, c);
 		return true;
 	}
-	if (outcome) {
+	if (is_open && !step_is_replay(st->step)) {
+		c->attempt = intent->key.attempt + 1;
+		return false;
+	}
+	if (outcome && !is_open) {
 		if (!recorded_answer(st, c, outcome, &x))
 			return true;
 		c->attempt = outcome->key.attempt + 1;
-		if (!step_is_replay(st->step) && outcome->key.attempt < (uint32_t)o->attempts && may_repeat(st, &x))
+		if (!step_is_replay(st->step) && c->tries < (uint32_t)o->attempts && may_repeat(st, &x))
 			return false;
 		call_judged(st, c, &x);
 		return true;
@@ -370,7 +392,7 @@ int api_call_open(struct step *s, struct err *e)
 	st->plan = step_plan(s)->compiled;
 	for (size_t i = 0; i < ARRAY_LEN(st->in); i++)
 		list_init(&st->in[i]);
-	buf_init(&st->scratch, 1u << 20);
+	buf_init(&st->scratch, ANSWER_HEAD_MAX);
 	step_set_state(s, st);
 	if (o->order)
 		step_set_order_any(s);

@@ -102,6 +102,12 @@ static void trip_start(struct batch *b)
 	struct script_result refused = { .error = SCRIPT_UNAVAILABLE, .detail = str_c(e.code ? e.msg : "out of memory") };
 	for (size_t i = 0; t && i < t->n; i++)
 		b->done(b->step, t->items[i], &refused);
+	if (!t) { /* one at least, so that nobody waits for ever */
+		struct item *it = LIST_ENTRY(list_first(&b->gathered), struct item, link);
+		list_remove(&it->link);
+		b->n_gathered--;
+		b->done(b->step, it, &refused);
+	}
 	free(t);
 }
 

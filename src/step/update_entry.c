@@ -103,7 +103,14 @@ static struct str key_text(const struct entry_step *es, const struct value *data
 
 static void entry_replay(struct step *s, struct item *it)
 {
+	const struct update_entry_opts *o = step_opts(s);
 	const struct ledger_row *row = step_recorded(s, it, LEDGER_ENTRY);
+	struct err e = ERR_INIT;
+	if (!row && o->mode != ENTRY_DELETE) { /* deleting what was not there leaves no row */
+		err_set(&e, ERR_NOT_FOUND, "the ledger holds no entry for this item");
+		step_fail(s, it, step_err_problem(s, it, "not_recorded", "The entry is not recorded", &e), ITEM_FAILED);
+		return;
+	}
 	entry_done(s, it, &(struct store_result){ .id = row ? row->number : 0, .change = row ? row->code : 0, .was_recorded = true });
 }
 
