@@ -53,6 +53,15 @@ void request_release(struct request *rq)
 	free(rq);
 }
 
+void request_reply(struct request *rq, int status, const struct headers *h, struct str body, bool is_static)
+{
+	struct http_exchange *x = TAKE(rq->x);
+	exchange_on_gone(x, NULL, NULL);
+	int rc = is_static ? exchange_reply_static(x, status, h, body) : exchange_reply(x, status, h, body);
+	if (rc < 0) /* a field that is none: nothing was sent yet */
+		(void)exchange_reply(x, 500, NULL, STR("the answer could not be made\n"));
+}
+
 /* Headers that every answer of the API carries. */
 static void reply(struct request *rq, int status, const char *type, const char *location, struct str body)
 {
@@ -60,14 +69,14 @@ static void reply(struct request *rq, int status, const char *type, const char *
 	struct arena *a = &rq->arena;
 	if (!rq->x)
 		return;
-	struct http_exchange *x = TAKE(rq->x);
 	(void)headers_add(a, &h, STR("Content-Type"), str_c(type), NULL);
 	(void)headers_add(a, &h, STR("Cache-Control"), STR("no-store"), NULL);
 	(void)headers_add(a, &h, STR("X-Content-Type-Options"), STR("nosniff"), NULL);
 	if (location)
 		(void)headers_add(a, &h, STR("Location"), str_c(location), NULL);
-	exchange_on_gone(x, NULL, NULL);
-	(void)exchange_reply(x, status, &h, body);
+	if (rq->allow)
+		(void)headers_add(a, &h, STR("Allow"), str_c(rq->allow), NULL);
+	request_reply(rq, status, &h, body, false);
 }
 
 void reply_json(struct request *rq, int status, const struct value *body, const char *location)
@@ -79,6 +88,11 @@ void reply_json(struct request *rq, int status, const struct value *body, const 
 	else
 		reply(rq, status, "application/json", location, buf_str(&text));
 	buf_done(&text);
+}
+
+void reply_yaml(struct request *rq, struct str text)
+{
+	reply(rq, 200, "application/yaml", NULL, text);
 }
 
 static const char *status_title(int status)
@@ -111,6 +125,13 @@ static const char *status_title(int status)
 	}
 }
 
+/* Text from outside, up to the first byte that is no UTF-8: JSON takes no other. */
+static struct str text_of(struct str s)
+{
+	size_t bad = 0;
+	return str_is_utf8(s, &bad) ? s : str_from(s.ptr, bad);
+}
+
 void reply_problem(struct request *rq, int status, const char *type, const struct value *more, const char *fmt, ...)
 {
 	char text[2048];
@@ -124,8 +145,8 @@ void reply_problem(struct request *rq, int status, const char *type, const struc
 	view_set_str(a, &p, "type", str_c(arena_printf(a, "urn:weir:problem:%s", type)));
 	view_set_str(a, &p, "title", str_c(status_title(status)));
 	view_set_int(a, &p, "status", status);
-	view_set_str(a, &p, "detail", str_c(text));
-	view_set_str(a, &p, "instance", rq->path);
+	view_set_str(a, &p, "detail", text_of(str_c(text)));
+	view_set_str(a, &p, "instance", text_of(rq->path));
 	for (size_t i = 0; more && i < more->len; i++)
 		(void)value_set(a, &p, more->members[i].key, more->members[i].value);
 	buf_init(&body, 1u << 20);
@@ -168,7 +189,7 @@ bool request_page(struct request *rq, size_t *ret_limit, int64_t *ret_after)
 		reply_problem(rq, 400, "invalid_query", NULL, "limit must be a number from 1 to %d", STORE_PAGE_MAX);
 		return false;
 	}
-	if (after.ptr && num_parse_i64(after, ret_after) < 0) {
+	if (after.ptr && (num_parse_i64(after, ret_after) < 0 || *ret_after < 0)) {
 		reply_problem(rq, 400, "invalid_query", NULL, "after must be the \"next\" of the page before");
 		return false;
 	}
@@ -199,8 +220,9 @@ static bool route_fits(struct request *rq, const char *pattern)
 			continue;
 		}
 		struct buf b;
+		size_t bad;
 		buf_init(&b, URL_MAX_BYTES);
-		bool ok = p.len && rq->n_params < API_PARAMS_MAX && url_decode(&b, p, false);
+		bool ok = p.len && rq->n_params < API_PARAMS_MAX && url_decode(&b, p, false) && str_is_utf8(buf_str(&b), &bad);
 		if (ok)
 			rq->params[rq->n_params++] = arena_str(&rq->arena, buf_str(&b));
 		buf_done(&b);
@@ -282,7 +304,9 @@ static void request_route(struct request *rq)
 		if (!route_fits(rq, routes[i].pattern))
 			continue;
 		path_known = true;
+		rq->allow = rq->allow ? "GET, HEAD, PUT" : strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
 		if (str_eq_c(method, routes[i].method) || (is_head && strcmp(routes[i].method, "GET") == 0)) {
+			rq->allow = NULL;
 			route_run(rq, &routes[i]);
 			return;
 		}
@@ -361,6 +385,7 @@ void api_close(struct api *a)
 	/* Requests that still wait for the store are freed by its callbacks, which do not come any more: bury them here. */
 	LIST_FOREACH (node, &a->requests) {
 		struct request *rq = LIST_ENTRY(node, struct request, link);
+		run_free(rq->replay);
 		list_remove(&rq->link);
 		arena_done(&rq->arena);
 		free(rq);

@@ -25,4 +25,6 @@ int api_open(struct api **ret, const struct api_config *config, struct err *e);
 uint16_t api_port(const struct api *a);
 /* Take no more work; on_idle runs when no run is under way. */
 void api_drain(struct api *a, void (*on_idle)(void *arg), void *arg);
-void api_close(struct api *a); /* runs under way stay on disk, to be resumed */
+/* Runs under way stay on disk, to be resumed. The store and the script pool come next, before the loop turns again: what they owe to requests
+ * is not wanted any more. */
+void api_close(struct api *a);

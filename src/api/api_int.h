@@ -31,7 +31,11 @@ struct request {
 	size_t n_params;
 	struct value body; /* parsed, when the route takes JSON */
 	void *state;	   /* the handler's own, in the arena */
+	bool wants_source; /* component_fetch() keeps the file's bytes here: */
+	struct str source;
 	int busy;	   /* callbacks that will still come */
+	const char *allow; /* 405: what this address takes */
+	struct run *replay; /* of the item asked for, while it runs */
 };
 
 /* Who waits holds the request; the last release frees it. */
@@ -40,8 +44,11 @@ static inline void request_hold(struct request *rq)
 	rq->busy++;
 }
 void request_release(struct request *rq);
+/* The answer is `h` and `body`; the exchange is done with. */
+void request_reply(struct request *rq, int status, const struct headers *h, struct str body, bool is_static);
 
 void reply_json(struct request *rq, int status, const struct value *body, const char *location);
+void reply_yaml(struct request *rq, struct str text);
 /* problem+json; `more` (may be NULL) is an object whose members are added. */
 void reply_problem(struct request *rq, int status, const char *type, const struct value *more, const char *fmt, ...) PRINTF_LIKE(5, 6);
 void reply_store_error(struct request *rq, const struct store_result *result);
@@ -79,18 +86,21 @@ struct live_run {
 	struct buf input;	/* lines not yet read by the run */
 	uint32_t input_lines;
 	struct request *waiter; /* held; NULL = nobody */
-	void (*on_over)(struct request *rq, struct live_run *lr); /* the run ended, or the wait ran out (is_over tells) */
+	/* The run ended, or the wait ran out (is_over tells); never before its input is on disk, unless it stops without. */
+	void (*on_over)(struct request *rq, struct live_run *lr);
 	struct loop_timer timer;
 	struct arena arena;	/* outputs, while somebody waits */
 	struct value outputs;
 	struct value problem;	/* of the first item that failed */
 	enum item_state problem_state;
-	bool is_over, is_started;
+	bool is_over, is_recorded, is_cut; /* is_cut: not all outputs could be kept */
 };
-/* Start a run over the lines in `input` (taken). NULL after answering. The waiter hears of its start or end through on_over. */
+/* Start a run over the lines in `input` (taken). NULL after answering. The waiter hears through on_over that it is on disk, or over. */
 struct live_run *live_start(struct request *rq, struct plan *p, const char *trigger, struct buf *input, uint32_t lines, msec_t wait,
 			    void (*on_over)(struct request *rq, struct live_run *lr));
 struct live_run *live_find(struct api *a, int64_t id);
+/* After the end: the run stopped without ending, its ledger could not be written. Answers 503 then. */
+bool live_reply_broken(struct request *rq, struct live_run *lr);
 /* Go on with a run of the store; NULL rq = nobody asks. */
 void live_resume(struct api *a, int64_t id, struct request *rq);
 void live_resume_all(struct api *a);

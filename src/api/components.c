@@ -97,6 +97,8 @@ static void on_row(void *arg, const struct store_result *result)
 		reply_problem(rq, 404, "not_found", NULL, "there is no component \"%.*s\"; import it with `weir import FILE`", STR_ARG(f->name));
 	else
 		k = loaded_from_row(rq, &result->components[0]);
+	if (k && rq->wants_source)
+		rq->source = arena_str(&rq->arena, result->components[0].source);
 	rq->state = NULL;
 	if (k || rq->x)
 		f->done(rq, k);
@@ -177,12 +179,16 @@ void get_components(struct request *rq)
 
 static void component_ready_json(struct request *rq, struct loaded *k)
 {
-	if (k)
+	if (k && rq->wants_source)
+		reply_yaml(rq, rq->source); /* a file in JSON is YAML, too */
+	else if (k)
 		reply_json(rq, 200, component_root(k->component), NULL);
 }
 
 void get_component(struct request *rq)
 {
+	struct str accept = exchange_header(rq->x, "Accept");
+	rq->wants_source = str_find(accept, STR("application/yaml")) >= 0 && str_find(accept, STR("application/json")) < 0;
 	component_fetch(rq, rq->params[0], component_ready_json);
 }
 

@@ -126,9 +126,13 @@ static void run_over(struct request *rq, struct live_run *lr)
 	const struct run_row *row = run_row(lr->run);
 	struct value run = view_run(a, row, false);
 	struct err e = ERR_INIT;
+	if (lr->is_over && live_reply_broken(rq, lr)) {
+		loaded_unref(s->loaded);
+		return;
+	}
 	s->answer = value_object();
 	view_set(a, &s->answer, "run", run);
-	if (!lr->is_over) {
+	if (!lr->is_over || lr->is_cut) {
 		reply_json(rq, 202, &s->answer, NULL);
 		loaded_unref(s->loaded);
 		return;

@@ -202,7 +202,6 @@ struct item_view {
 	int64_t run;
 	uint64_t seq;
 	struct run_row row;
-	struct run *replay;
 	struct plan *plan;
 	struct value answer, steps;
 	bool has_output;
@@ -238,6 +237,8 @@ static void on_item_problem(void *arg, const struct item *it)
 	struct value copy = value_null();
 	if (stored && stored->kind == VALUE_OBJECT)
 		return; /* what was recorded stands; the replay only shows the way to it */
+	if (value_is_string(value_get_c(&iv->answer, "state"), STR("running")))
+		return; /* what is missing may still come */
 	(void)value_copy(&rq->arena, &it->problem, &copy);
 	view_set(&rq->arena, &iv->answer, "problem", copy);
 }
@@ -254,6 +255,7 @@ static void on_replayed(void *arg, struct run *r)
 {
 	struct request *rq = arg;
 	struct item_view *iv = rq->state;
+	rq->replay = NULL;
 	run_free(r);
 	item_view_end(rq, iv);
 }
@@ -267,8 +269,8 @@ static void replay_start(struct request *rq, struct item_view *iv)
 		.is_replay = true, .replay_from = iv->seq, .replay_to = iv->seq,
 		.on_step = on_step, .on_output = on_item_output, .on_problem = on_item_problem, .on_end = on_replayed, .arg = rq,
 	};
-	iv->replay = run_start(&config, &e);
-	if (!iv->replay) {
+	rq->replay = run_start(&config, &e);
+	if (!rq->replay) {
 		log_warn(NULL, "item cannot be computed again run=%lld error=\"%s\"", (long long)iv->run, e.msg);
 		item_view_end(rq, iv);
 	}
@@ -306,7 +308,8 @@ static void on_item_run(void *arg, const struct run_row *row, struct plan *plan,
 	struct arena *a = &rq->arena;
 	struct err e2 = ERR_INIT;
 	if (!plan) {
-		reply_problem(rq, e->code == -ERR_NOT_FOUND ? 404 : 409, "not_found", NULL, "%s", e->msg);
+		int status = e->code == -ERR_NOT_FOUND ? 404 : e->code == -ERR_IO ? 503 : 409;
+		reply_problem(rq, status, status == 404 ? "not_found" : status == 503 ? "store" : "component_invalid", NULL, "%s", e->msg);
 		request_release(rq);
 		return;
 	}

@@ -19,7 +19,9 @@ static void wait_over(struct live_run *lr)
 
 static void on_wait_timer(struct loop_timer *t)
 {
-	wait_over(CONTAINER_OF(t, struct live_run, timer));
+	struct live_run *lr = CONTAINER_OF(t, struct live_run, timer);
+	if (lr->is_recorded)
+		wait_over(lr);
 }
 
 static void live_free(void *p)
@@ -48,8 +50,9 @@ static void on_output(void *arg, const struct item *it)
 {
 	struct live_run *lr = arg;
 	struct value copy;
-	if (lr->waiter && value_copy(&lr->arena, &it->root, &copy) == 0)
-		(void)value_push(&lr->arena, &lr->outputs, copy);
+	if (!lr->waiter || !lr->waiter->x || lr->is_cut)
+		return;
+	lr->is_cut = value_copy(&lr->arena, &it->root, &copy) < 0 || value_push(&lr->arena, &lr->outputs, copy) < 0;
 }
 
 static void on_problem(void *arg, const struct item *it)
@@ -61,12 +64,13 @@ static void on_problem(void *arg, const struct item *it)
 	(void)value_copy(&lr->arena, &it->problem, &lr->problem);
 }
 
-static void on_started(void *arg, struct run *r)
+/* What we say yes to is on disk: from here on a kill loses nothing. */
+static void on_recorded(void *arg, struct run *r)
 {
 	struct live_run *lr = arg;
-	lr->is_started = true;
+	lr->is_recorded = true;
 	if (!loop_timer_is_running(&lr->timer))
-		wait_over(lr); /* nobody waits for the end: the start is the answer */
+		wait_over(lr); /* nobody waits for the end, or not any more */
 }
 
 static void on_end(void *arg, struct run *r)
@@ -104,7 +108,7 @@ static int live_run_start(struct live_run *lr, const char *trigger, const struct
 	struct api *a = lr->api;
 	struct run_config config = {
 		.loop = a->config.loop, .store = a->config.store, .plan = lr->plan, .services = a->config.services, .trigger = trigger,
-		.resume = resume, .on_started = on_started, .on_output = on_output, .on_problem = on_problem, .on_end = on_end, .arg = lr,
+		.resume = resume, .on_recorded = on_recorded, .on_output = on_output, .on_problem = on_problem, .on_end = on_end, .arg = lr,
 	};
 	if (!resume)
 		config.source = (struct run_source){ .read = read_lines, .arg = lr };
@@ -144,6 +148,15 @@ struct live_run *live_start(struct request *rq, struct plan *p, const char *trig
 	if (wait > 0)
 		(void)loop_timer_start(&lr->timer, wait);
 	return lr;
+}
+
+bool live_reply_broken(struct request *rq, struct live_run *lr)
+{
+	const struct run_row *row = run_row(lr->run);
+	if (row->state != RUN_RUNNING)
+		return false;
+	reply_problem(rq, 503, "store", NULL, "the run has stopped: %.*s", STR_ARG(row->problem));
+	return true;
 }
 
 struct live_run *live_find(struct api *a, int64_t id)
@@ -194,6 +207,12 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 		return;
 	}
 	store_run_release(a->config.store, row->id);
+	/* Whoever has the rest of the input can go on with it; we cannot. Our own were not answered yet: they end here, and say so. */
+	if (!row->input_is_complete && str_eq_c(row->trigger, "cli")) {
+		plan_unref(plan);
+		resume_answer(re, 409, "not_resumable", "its input was not recorded to the end: go on with `weir run --resume ID --items FILE`");
+		return;
+	}
 	struct live_run *lr = live_new(a, plan);
 	plan_unref(plan);
 	int code = lr ? live_run_start(lr, NULL, row, e) : err_set(e, ERR_NO_MEMORY, "out of memory");

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #define NONCE_MARK "__NONCE__"
+#define INDEX "/index.html"
 
 static const struct page_file *file_find(struct str path)
 {
@@ -36,7 +37,8 @@ static void asset_reply(struct request *rq, const struct page_file *f)
 	struct str accept = exchange_header(rq->x, "Accept-Encoding");
 	struct str body = str_from((const char *)f->plain, f->plain_len);
 	(void)headers_add(a, &h, STR("Content-Type"), str_c(f->type), NULL);
-	(void)headers_add(a, &h, STR("Cache-Control"), STR("public, max-age=31536000, immutable"), NULL);
+	bool is_hashed = str_starts(rq->path, STR("/assets/")); /* the name changes with the content */
+	(void)headers_add(a, &h, STR("Cache-Control"), is_hashed ? STR("public, max-age=31536000, immutable") : STR("no-cache"), NULL);
 	(void)headers_add(a, &h, STR("X-Content-Type-Options"), STR("nosniff"), NULL);
 	(void)headers_add(a, &h, STR("Vary"), STR("Accept-Encoding"), NULL);
 	if (f->br && accepts(accept, "br")) {
@@ -46,9 +48,7 @@ static void asset_reply(struct request *rq, const struct page_file *f)
 		body = str_from((const char *)f->gzip, f->gzip_len);
 		(void)headers_add(a, &h, STR("Content-Encoding"), STR("gzip"), NULL);
 	}
-	struct http_exchange *x = TAKE(rq->x);
-	exchange_on_gone(x, NULL, NULL);
-	(void)exchange_reply_static(x, 200, &h, body);
+	request_reply(rq, 200, &h, body, true);
 }
 
 /* index.html with a nonce of its own, which the style elements of the libraries carry. */
@@ -83,15 +83,13 @@ static void index_reply(struct request *rq, const struct page_file *f)
 	(void)headers_add(a, &h, STR("Content-Security-Policy"), str_c(csp), NULL);
 	(void)headers_add(a, &h, STR("X-Content-Type-Options"), STR("nosniff"), NULL);
 	(void)headers_add(a, &h, STR("Referrer-Policy"), STR("no-referrer"), NULL);
-	struct http_exchange *x = TAKE(rq->x);
-	exchange_on_gone(x, NULL, NULL);
-	(void)exchange_reply(x, 200, &h, buf_str(&html));
+	request_reply(rq, 200, &h, buf_str(&html), false);
 	buf_done(&html);
 }
 
 static bool is_page(struct str path)
 {
-	return str_eq_c(path, "/") || str_eq_c(path, "/runs") || str_starts(path, STR("/runs/")) || str_starts(path, STR("/app/"));
+	return str_eq_c(path, "/") || str_eq_c(path, INDEX) || str_eq_c(path, "/runs") || str_starts(path, STR("/runs/")) || str_starts(path, STR("/app/"));
 }
 
 bool pages_serve(struct request *rq)
@@ -99,7 +97,7 @@ bool pages_serve(struct request *rq)
 	struct str method = exchange_method(rq->x);
 	if (!str_eq_c(method, "GET") && !str_eq_c(method, "HEAD"))
 		return false;
-	const struct page_file *f = file_find(is_page(rq->path) ? STR("/index.html") : rq->path);
+	const struct page_file *f = file_find(is_page(rq->path) ? STR(INDEX) : rq->path);
 	if (f && is_page(rq->path))
 		index_reply(rq, f);
 	else if (f)

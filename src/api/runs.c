@@ -14,11 +14,9 @@ static void run_answer(struct request *rq, struct live_run *lr)
 	struct value v = value_object(), run = view_run(a, run_row(lr->run), false), items = value_array();
 	const char *location = arena_printf(a, "/api/v1/runs/%lld", (long long)run_id(lr->run));
 	view_set(a, &v, "run", run);
-	if (!run_id(lr->run)) {
-		reply_problem(rq, 503, "store", NULL, "%.*s", STR_ARG(run_row(lr->run)->problem));
+	if (lr->is_over && live_reply_broken(rq, lr))
 		return;
-	}
-	if (!lr->is_over) {
+	if (!lr->is_over || lr->is_cut) {
 		reply_json(rq, 202, &run, location);
 		return;
 	}
@@ -75,6 +73,10 @@ static void run_ready(struct request *rq, struct loaded *k)
 	buf_init(&lines, RUN_LINE_MAX);
 	struct plan *p = loaded_plan(rq, k, rq->params[1]);
 	uint32_t n = p ? input_lines(rq, &lines) : 0;
+	if (n && !buf_ok(&lines)) {
+		reply_problem(rq, 413, "too_large", NULL, "the items take more than %u MiB", RUN_LINE_MAX >> 20);
+		n = 0;
+	}
 	if (n)
 		(void)live_start(rq, p, "api", &lines, n, state ? state->wait : 0, run_answer);
 	else
@@ -206,8 +208,8 @@ static void on_run(void *arg, const struct run_row *row, struct plan *plan, stru
 {
 	struct request *rq = arg;
 	struct live_run *lr = live_find(rq->api, row->id);
-	if (!plan && e->code == -ERR_NOT_FOUND && !row->component.ptr) {
-		reply_problem(rq, 404, "not_found", NULL, "%s", e->msg);
+	if (!plan && !row->component.ptr) {
+		reply_problem(rq, e->code == -ERR_NOT_FOUND ? 404 : 503, e->code == -ERR_NOT_FOUND ? "not_found" : "store", NULL, "%s", e->msg);
 	} else {
 		struct value v = view_run(&rq->arena, lr ? run_row(lr->run) : row, is_interrupted(rq->api, row));
 		struct value steps = plan ? view_run_steps(&rq->arena, plan, row, lr ? lr->run : NULL) : value_array();

@@ -105,6 +105,10 @@ static int resume_prepare(struct run_command *rc)
 		app_say("run %s has ended: it is %s", rc->resume, run_state_name(rc->row.state));
 		return EXIT_INVALID;
 	}
+	if (!rc->row.input_is_complete && !rc->items) {
+		app_say("run %s was interrupted before all of its input was recorded; give the same input again with --items", rc->resume);
+		return EXIT_USAGE;
+	}
 	return EXIT_OK;
 }
 
