@@ -148,6 +148,8 @@ static int install_filter(const struct sandbox_rules *rules, struct err *e)
 
 	if (!code)
 		code = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!code) /* x32 and i386 numbers; the default kills the calling thread and leaves the rest hanging */
+		code = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!code) /* a binary tree: some 70 calls are listed */
 		(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; i < rules->n_calls && !code; i++) {

@@ -364,6 +364,7 @@ static void start_lacking(struct script_pool *p, size_t waiting)
 			(void)snprintf(p->why_not, sizeof(p->why_not), "%s", e.msg);
 			p->failures = START_FAILURES_MAX;
 			p->next_start = loop_now(p->loop) + RETRY_AFTER;
+			loop_soon(p->loop, &p->soon); /* to fail the jobs, if no worker is left to wait for */
 			return;
 		}
 		starting++;

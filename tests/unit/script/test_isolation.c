@@ -4,27 +4,52 @@
 
 /* Each tries to leave a mark, swallows its own failure, and reports a mark that it finds. */
 static const char *const marks[] = {
-	"globalThis.mark = 1", "mark = 1", "Array.prototype.mark = 1", "Object.prototype.mark = 1", "Function.prototype.mark = 1",
-	"Object.getPrototypeOf(function* () {}).mark = 1", "Object.getPrototypeOf(async () => 1).mark = 1",
-	"Object.getPrototypeOf(async function* () {}).mark = 1", "Object.getPrototypeOf([][Symbol.iterator]()).mark = 1",
-	"Object.getPrototypeOf(Int8Array).mark = 1", "Math.mark = 1", "JSON.mark = 1", "Intl.mark = 1", "Reflect.mark = 1",
-	"Error.stackTraceLimit = 77", "console.mark = 1", "(0, eval)('var mark = 1')", "new Function('mark = 1')()",
-	"new Function('this.mark = 1')()", "Intl.DateTimeFormat.prototype.mark = 1", "Date.mark = 1; Date.prototype.mark = 1",
-	"Object.getPrototypeOf(new Intl.Segmenter().segment('')).mark = 1", "Promise.prototype.mark = 1; Symbol.mark = 1",
-	"Object.getPrototypeOf(''.matchAll(/x/g)).mark = 1", "Object.getPrototypeOf(Iterator.from({ next() {} })).mark = 1",
-	"Object.getPrototypeOf([].values().map((x) => x)).mark = 1", "Array.prototype.push = () => 77",
-	"Object.defineProperty(Object.prototype, 'mark', { value: 1 })", "Date.prototype.getTime = () => 77",
-	"/(77)/.exec('77')", "Math.random.mark = 1", "((s) => { s.mark = 1 })(((t) => t)`x`)",
+	"globalThis.mark = 1",
+	"mark = 1",
+	"Array.prototype.mark = 1",
+	"Object.prototype.mark = 1",
+	"Function.prototype.mark = 1",
+	"Object.getPrototypeOf(function* () {}).mark = 1",
+	"Object.getPrototypeOf(async () => 1).mark = 1",
+	"Object.getPrototypeOf(async function* () {}).mark = 1",
+	"Object.getPrototypeOf([][Symbol.iterator]()).mark = 1",
+	"Object.getPrototypeOf(Int8Array).mark = 1",
+	"Math.mark = 1",
+	"JSON.mark = 1",
+	"Intl.mark = 1",
+	"Reflect.mark = 1",
+	"Error.stackTraceLimit = 77",
+	"console.mark = 1",
+	"(0, eval)('var mark = 1')",
+	"new Function('mark = 1')()",
+	"new Function('this.mark = 1')()",
+	"Intl.DateTimeFormat.prototype.mark = 1",
+	"Date.mark = 1; Date.prototype.mark = 1",
+	"Object.getPrototypeOf(new Intl.Segmenter().segment('')).mark = 1",
+	"Promise.prototype.mark = 1; Symbol.mark = 1",
+	"Object.getPrototypeOf(''.matchAll(/x/g)).mark = 1",
+	"Object.getPrototypeOf(Iterator.from({ next() {} })).mark = 1",
+	"Object.getPrototypeOf([].values().map((x) => x)).mark = 1",
+	"Array.prototype.push = () => 77",
+	"Object.defineProperty(Object.prototype, 'mark', { value: 1 })",
+	"Date.prototype.getTime = () => 77",
+	"/(77)/.exec('77')",
+	"Math.random.mark = 1",
+	"((s) => { s.mark = 1 })(((t) => t)`x`)",
 };
-static const char probe[] =
-	"const f = [globalThis, [], {}, function () {}, function* () {}, async () => 1, async function* () {}, (function* () {})(), [].values(),"
-	" new Int8Array(1), Math, JSON, Intl, Reflect, console, Error, Date, new Date(), new Intl.DateTimeFormat(), Promise.resolve(), Symbol,"
-	" new Intl.Segmenter().segment(''), ''.matchAll(/x/g), Iterator.from({ next() {} }), [].values().map((x) => x), Math.random,"
-	" ((t) => t)`x`];"
-	"item.found = f.filter((o) => o.mark !== undefined).length + (typeof mark !== 'undefined') + (Error.stackTraceLimit === 77)"
-	" + ([].push(1) === 77) + (new Date(5).getTime() === 77) + (RegExp.$1 === '77');";
+static const char probe[] = "const f = [globalThis, [], {}, function () {}, function* () {}, async () => 1, async "
+			    "function* () {}, (function* () {})(), [].values(),"
+			    " new Int8Array(1), Math, JSON, Intl, Reflect, console, Error, Date, new Date(), new "
+			    "Intl.DateTimeFormat(), Promise.resolve(), Symbol,"
+			    " new Intl.Segmenter().segment(''), ''.matchAll(/x/g), Iterator.from({ next() {} }), "
+			    "[].values().map((x) => x), Math.random,"
+			    " ((t) => t)`x`];"
+			    "item.found = f.filter((o) => o.mark !== undefined).length + (typeof mark !== 'undefined') "
+			    "+ (Error.stackTraceLimit === 77)"
+			    " + ([].push(1) === 77) + (new Date(5).getTime() === 77) + (RegExp.$1 === '77');";
 
-static void leave_and_look(struct bench *b, const char *mark, uint64_t first_realm, uint64_t second_realm, bool one_program)
+static void leave_and_look(struct bench *b, const char *mark, uint64_t first_realm, uint64_t second_realm,
+			   bool one_program)
 {
 	char source[4096];
 	const char *json[2] = { "{}", "{}" };
@@ -37,7 +62,8 @@ static void leave_and_look(struct bench *b, const char *mark, uint64_t first_rea
 	bench_wait(b);
 	for (size_t i = 0; i < 2; i++) {
 		if (b->got[i].error || strcmp(b->got[i].json, "{\"found\":0}") != 0)
-			fail_msg("%s: %s%s", mark, b->got[i].error ? b->got[i].detail : "", b->got[i].json ? b->got[i].json : "");
+			fail_msg("%s: %s%s", mark, b->got[i].error ? b->got[i].detail : "",
+				 b->got[i].json ? b->got[i].json : "");
 	}
 	script_program_unref(leave);
 	script_program_unref(look);
@@ -142,10 +168,12 @@ TEST(clocks_threads_and_collector_are_out_of_sight)
 {
 	struct bench *b = bench_new((struct script_config){ 0 });
 
-	assert_gives(b,
-		     "item.t = [typeof WeakRef, typeof FinalizationRegistry, typeof Atomics, typeof SharedArrayBuffer, typeof WebAssembly,"
-		     " typeof performance, typeof setTimeout, typeof Temporal, typeof $vm].filter((t) => t !== 'undefined')",
-		     "{}", "{\"t\":[]}");
+	assert_gives(
+	    b,
+	    "item.t = [typeof WeakRef, typeof FinalizationRegistry, typeof Atomics, typeof SharedArrayBuffer, typeof "
+	    "WebAssembly,"
+	    " typeof performance, typeof setTimeout, typeof Temporal, typeof $vm].filter((t) => t !== 'undefined')",
+	    "{}", "{\"t\":[]}");
 	assert_gives(b,
 		     "const d = Object.getOwnPropertyDescriptors(globalThis);"
 		     "item.open = Reflect.ownKeys(d).filter((k) => d[k].configurable || d[k].writable).map(String)",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* T2: native code has taken over the engine. This build of the worker gives scripts Math.attack(name), which tries it. */
+/* T2: native code has taken over the engine. This build of the worker gives scripts Math.attack(name), which tries it.
+ */
 #define WEIR_SCRIPT_ATTACKS
 #include "script/worker_realm.c"
 
@@ -80,11 +81,44 @@ static long call_of(const char *name)
 }
 
 static const char *const names[] = {
-	"open /etc/passwd", "open /proc/self/mem", "create", "openat2", "socket inet", "socket unix", "socket netlink", "socketpair",
-	"connect", "bind", "fork", "clone3", "new user namespace", "execve", "execveat", "ptrace parent", "kill parent",
-	"pidfd_open parent", "memfd_create", "mount", "unshare", "setns", "chroot", "io_uring_setup", "userfaultfd", "bpf",
-	"perf_event_open", "process_vm_readv", "keyctl", "setuid", "prctl dumpable", "seccomp", "prlimit", "shmget", "dup", "unlink",
-	"reboot", "x32 read",
+	"open /etc/passwd",
+	"open /proc/self/mem",
+	"create",
+	"openat2",
+	"socket inet",
+	"socket unix",
+	"socket netlink",
+	"socketpair",
+	"connect",
+	"bind",
+	"fork",
+	"clone3",
+	"new user namespace",
+	"execve",
+	"execveat",
+	"ptrace parent",
+	"kill parent",
+	"pidfd_open parent",
+	"memfd_create",
+	"mount",
+	"unshare",
+	"setns",
+	"chroot",
+	"io_uring_setup",
+	"userfaultfd",
+	"bpf",
+	"perf_event_open",
+	"process_vm_readv",
+	"keyctl",
+	"setuid",
+	"prctl dumpable",
+	"seccomp",
+	"prlimit",
+	"shmget",
+	"dup",
+	"unlink",
+	"reboot",
+	"x32 read",
 };
 
 long script_attack(const char *name)
@@ -151,4 +185,5 @@ TEST(a_probe_outside_a_jail_finds_the_leak)
 }
 
 WORKER_TESTS(CLAIM(no_system_call_leads_out_of_the_worker), CLAIM(a_killed_worker_costs_its_item_alone),
-	     CLAIM(the_hook_of_this_test_is_there), CLAIM(layers_have_names), CLAIM(a_probe_outside_a_jail_finds_the_leak))
+	     CLAIM(the_hook_of_this_test_is_there), CLAIM(layers_have_names),
+	     CLAIM(a_probe_outside_a_jail_finds_the_leak))

@@ -59,7 +59,8 @@ static void tell(enum lie lie, uint64_t job)
 
 	memset(longer, 'x', sizeof(longer));
 	buf_init(&b, 1 << 20);
-	put_head(&b, lie == LIE_OTHER_JOB ? job + 1 : job, lie == LIE_LATER_ITEM, lie == LIE_TOO_MANY ? 2 : lie != LIE_NONE_AT_ALL);
+	put_head(&b, lie == LIE_OTHER_JOB ? job + 1 : job, lie == LIE_LATER_ITEM,
+		 lie == LIE_TOO_MANY ? 2 : lie != LIE_NONE_AT_ALL);
 	if (lie == LIE_ODD_ERROR)
 		put_answer(&b, SCRIPT_KILLED, STR("x"));
 	else if (lie == LIE_LONG_MESSAGE)
@@ -67,7 +68,10 @@ static void tell(enum lie lie, uint64_t job)
 	else if (lie == LIE_BAD_UTF8)
 		put_answer(&b, SCRIPT_THREW, STR("\xff"));
 	else if (lie != LIE_NONE_AT_ALL)
-		put_answer(&b, SCRIPT_OK, lie == LIE_NO_JSON ? STR("{") : lie == LIE_NO_OBJECT ? STR("5") : STR("{\"a\":1}"));
+		put_answer(&b, SCRIPT_OK,
+			   lie == LIE_NO_JSON	  ? STR("{")
+			   : lie == LIE_NO_OBJECT ? STR("5")
+						  : STR("{\"a\":1}"));
 	if (lie == LIE_TOO_MANY)
 		put_answer(&b, SCRIPT_OK, STR("{}"));
 	if (lie == LIE_LEFT_OVER)
@@ -90,7 +94,8 @@ static void tell(enum lie lie, uint64_t job)
 
 static void say_ready(enum lie lie)
 {
-	static const struct str bad = STR("A\1\0\0"), ready = STR("A\0\0\0\0\0\0\0\0\0"), missing = STR("A\10\0\0\0\0\5\0\0\0no JS");
+	static const struct str bad = STR("A\1\0\0"), ready = STR("A\0\0\0\0\0\0\0\0\0"),
+				missing = STR("A\10\0\0\0\0\5\0\0\0no JS");
 
 	if (lie == LIE_NEVER_READY)
 		_exit(3);

@@ -81,7 +81,9 @@ TEST(an_item_that_kills_its_worker_fails_alone)
 		(void)snprintf(room[i], sizeof(room[i]), "{\"n\":%d}", i);
 		json[i] = room[i];
 	}
-	bench_run_all(b, SCRIPT_ITEM, "if (item.n === 4 || item.n === 7) /^(a+)+$/.test('a'.repeat(40) + 'b'); item.ok = true", json, 10);
+	bench_run_all(b, SCRIPT_ITEM,
+		      "if (item.n === 4 || item.n === 7) /^(a+)+$/.test('a'.repeat(40) + 'b'); item.ok = true", json,
+		      10);
 	for (int i = 0; i < 10; i++) {
 		(void)snprintf(expected, sizeof(expected), "{\"n\":%d,\"ok\":true}", i);
 		if (i == 4 || i == 7)
