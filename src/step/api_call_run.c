@@ -167,7 +167,6 @@ static void on_response(void *arg, const struct http_response *r)
 		if (loop_timer_start(&c->timer, backoff(c->tries)) < 0)
 			on_backoff(&c->timer);
 	} else {
-		x.body = arena_str(a, x.body); /* what is parsed from it lives as long as the item */
 		call_judged(st, c, &x);
 	}
 	pump(st);
