@@ -19,8 +19,25 @@ const policy = (nonce) =>
 	`default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; font-src 'self'; img-src 'self' data:; connect-src 'self'; ` +
 	`frame-ancestors 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'`;
 
-export function startSite({ port = 0, isEmpty = false } = {}) {
-	const api = createApi({ isEmpty });
+/** Hands a request on to a real server, so that a build can be tried on it before it is embedded there. */
+function forwardTo(base) {
+	return async (request, response) => {
+		const parts = [];
+		for await (const part of request) parts.push(part);
+		const { 'content-type': type, accept } = request.headers;
+		const body = parts.length ? Buffer.concat(parts) : undefined;
+		const answer = await fetch(base + request.url, {
+			method: request.method,
+			headers: { accept, ...(type && { 'content-type': type }) },
+			body,
+		});
+		response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' });
+		response.end(Buffer.from(await answer.arrayBuffer()));
+	};
+}
+
+export function startSite({ port = 0, isEmpty = false, api: base = process.env.WEIR_API } = {}) {
+	const api = base && !isEmpty ? forwardTo(base) : createApi({ isEmpty });
 	const server = createServer((request, response) => {
 		const { pathname } = new URL(request.url, 'http://site');
 		if (pathname.startsWith('/api/')) return api(request, response);

@@ -89,7 +89,7 @@ export default function RunsPage() {
 			</div>
 			{runs.isPending && <Loading />}
 			{runs.error && <ProblemNote error={runs.error} retry={() => void runs.refetch()} />}
-			{runs.isSuccess && items.length === 0 && (
+			{runs.isSuccess && items.length === 0 && trail.length === 0 && (
 				<Note title={t('runs.none')}>
 					<p>{t('runs.noneDetail')}</p>
 					<p>
@@ -98,44 +98,42 @@ export default function RunsPage() {
 				</Note>
 			)}
 			{items.length > 0 && (
-				<>
-					<div className="card table-card">
-						<ScrollBox label={t('runs.title')}>
-							<table className="data">
-								<thead>
-									<tr>
-										{heads.map(([id, isNumber]) => (
-											<th key={id} scope="col" data-numeric={isNumber || undefined}>
-												{t(id)}
-											</th>
-										))}
-									</tr>
-								</thead>
-								<tbody>
-									{items.map((run) => (
-										<Row key={run.id} run={run} />
+				<div className="card table-card">
+					<ScrollBox label={t('runs.title')}>
+						<table className="data">
+							<thead>
+								<tr>
+									{heads.map(([id, isNumber]) => (
+										<th key={id} scope="col" data-numeric={isNumber || undefined}>
+											{t(id)}
+										</th>
 									))}
-								</tbody>
-							</table>
-						</ScrollBox>
-					</div>
-					{(trail.length > 0 || runs.data?.next) && (
-						<nav className="pages" aria-label={t('runs.pages')}>
-							{trail.length > 0 && (
-								<Link className="button" href={href(trail.slice(0, -1))}>
-									<ChevronLeft size={15} aria-hidden="true" />
-									{t('runs.newer')}
-								</Link>
-							)}
-							{runs.data?.next && (
-								<Link className="button" href={href([...trail, runs.data.next])}>
-									{t('runs.older')}
-									<ChevronRight size={15} aria-hidden="true" />
-								</Link>
-							)}
-						</nav>
+								</tr>
+							</thead>
+							<tbody>
+								{items.map((run) => (
+									<Row key={run.id} run={run} />
+								))}
+							</tbody>
+						</table>
+					</ScrollBox>
+				</div>
+			)}
+			{(trail.length > 0 || runs.data?.next) && (
+				<nav className="pages" aria-label={t('runs.pages')}>
+					{trail.length > 0 && (
+						<Link className="button" href={href(trail.slice(0, -1))}>
+							<ChevronLeft size={15} aria-hidden="true" />
+							{t('runs.newer')}
+						</Link>
 					)}
-				</>
+					{runs.data?.next && (
+						<Link className="button" href={href([...trail, runs.data.next])}>
+							{t('runs.older')}
+							<ChevronRight size={15} aria-hidden="true" />
+						</Link>
+					)}
+				</nav>
 			)}
 		</RunsFrame>
 	);
