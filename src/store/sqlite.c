@@ -58,7 +58,13 @@ static const char *fault_cure(int code, int sys)
 int sqlite_fault(struct sqlite *q, const char *doing)
 {
 	int code = sqlite3_extended_errcode(q->db);
-	int sys = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(q->db) : 0;
+	int left = errno; /* a COMMIT that fails does not note it for sqlite3_system_errno() */
+	int sys = 0;
+
+	if ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN) {
+		sys = sqlite3_system_errno(q->db);
+		sys = sys ? sys : left;
+	}
 
 	q->fault.kind = fault_kind(code, sys);
 	(void)snprintf(q->fault.why, sizeof(q->fault.why), "%s: %s%s%s%s%s", doing, sqlite3_errmsg(q->db),
@@ -75,6 +81,8 @@ int sqlite_next(struct sqlite *q, enum sqlite_statement st)
 		SQLITE_STATEMENTS(X)
 #undef X
 	};
+
+	errno = 0; /* so that sqlite_fault() knows whose it is */
 	int code = sqlite3_step(q->st[st]);
 
 	if (code == SQLITE_ROW)

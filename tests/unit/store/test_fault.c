@@ -7,8 +7,10 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 /* ---- the disk ---- */
 
@@ -338,6 +340,37 @@ TEST(a_failed_fsync_of_a_checkpoint_counts_too)
 	place_drop(&p);
 }
 
+TEST(the_kernels_own_no_room_is_a_full_disk_too)
+{
+	struct place p;
+	struct answer a auto_answer = { 0 };
+	struct rlimit before, small;
+	static char body[100000];
+	struct ledger_row row = a_row(1, 0, LEDGER_OUTCOME, "");
+
+	disk_set(DISK_WELL, 0);
+	clock_fake(fake_wall, fake_mono);
+	place_new(&p);
+	ASK(&p, &a, put(&p, 1, &a, e));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 150000;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	row.body = str_from(body, sizeof(body));
+	for (row.key.seq = 2; !store_broken(p.store); row.key.seq++)
+		ASK(&p, &a, store_ledger_put(p.store, &row, on_answer, &a, e));
+	assert_int_equal(a.error, STORE_FAILED);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_non_null(strstr(store_broken(p.store), "free some space"));
+	pass_a_second();
+	ASK(&p, &a, put(&p, 99, &a, e));
+	assert_int_equal(a.error, STORE_OK);
+	assert_int_equal(rows_from(&p), row.key.seq - 2 + 1); /* 1, those before the one that failed, 99 */
+	clock_fake(NULL, NULL);
+	place_drop(&p);
+}
+
 /* For each n: the n-th call to the disk fails. What was reported saved is there afterwards, and the database is whole.
  */
 static void sweep(enum disk_fault fault, long step)
@@ -389,6 +422,7 @@ int main(void)
 		CLAIM(what_was_queued_behind_a_failure_fails_even_if_the_disk_heals),
 		CLAIM(after_a_failed_fsync_nothing_is_accepted_until_the_store_is_opened_again),
 		CLAIM(a_failed_fsync_of_a_checkpoint_counts_too),
+		CLAIM(the_kernels_own_no_room_is_a_full_disk_too),
 		CLAIM(whichever_write_meets_a_full_disk_the_saved_rows_are_there),
 		CLAIM(whichever_write_fails_the_saved_rows_are_there),
 		CLAIM(whichever_fsync_fails_the_saved_rows_are_there),
