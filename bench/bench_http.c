@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one call costs: GETs with three header fields against a server that answers with a small JSON, at a fixed number in flight. Prints
- * CPU microseconds per request (user and system, this process) and requests per second. bench/http.sh starts nginx, runs this and wrk in
- * the same minute; the figures mean nothing apart.
+ * What one call costs: GETs with three header fields against a server that answers with a small JSON, at a fixed number
+ * in flight. Prints CPU microseconds per request (user and system, this process) and requests per second. bench/http.sh
+ * starts nginx, runs this and wrk in the same minute; the figures mean nothing apart.
  *
  *   bench_http URL [concurrency] [requests]
  */
@@ -28,8 +28,8 @@ static void on_done(void *arg, const struct http_response *r)
 
 	if (r->error != HTTP_ERROR_NONE || r->status != 200) {
 		if (b->failed++ == 0)
-			fprintf(stderr, "first failure: %s %s status=%d\n", http_error_name(r->error), r->detail ? r->detail : "",
-				r->status);
+			fprintf(stderr, "first failure: %s %s status=%d\n", http_error_name(r->error),
+				r->detail ? r->detail : "", r->status);
 	}
 	if (++b->done == b->wanted)
 		loop_stop(b->loop);
@@ -51,7 +51,8 @@ static double cpu_us(void)
 	struct rusage u;
 
 	(void)getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 int main(int argc, char **argv)
@@ -71,7 +72,8 @@ int main(int argc, char **argv)
 	(void)headers_add(&arena, &headers, STR("X-Request-Id"), STR("7f3c1b2a-0000-4000-8000-000000000001"), &e);
 	(void)headers_add(&arena, &headers, STR("Accept"), STR("application/json"), &e);
 	b.loop = loop_new(&e);
-	b.client = b.loop ? http_client_new(b.loop, &(struct http_client_config){ .max_connections = in_flight }, &e) : NULL;
+	b.client =
+	    b.loop ? http_client_new(b.loop, &(struct http_client_config){ .max_connections = in_flight }, &e) : NULL;
 	if (!b.client) {
 		fprintf(stderr, "%s\n", e.msg);
 		return 1;
@@ -83,8 +85,8 @@ int main(int argc, char **argv)
 		start_one(&b);
 	(void)loop_run(b.loop);
 	double seconds = (double)(clock_mono_ns() - from) / 1e9;
-	printf("c=%-4zu %8zu requests %6.2f us CPU/req %9.0f req/s  failed %zu\n", in_flight, b.done, (cpu_us() - cpu) / (double)b.done,
-	       (double)b.done / seconds, b.failed);
+	printf("c=%-4zu %8zu requests %6.2f us CPU/req %9.0f req/s  failed %zu\n", in_flight, b.done,
+	       (cpu_us() - cpu) / (double)b.done, (double)b.done / seconds, b.failed);
 	http_client_free(b.client);
 	loop_free(b.loop);
 	arena_done(&arena);

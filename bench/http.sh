@@ -8,6 +8,7 @@ shift
 [ $# -gt 0 ] || set -- 16 64 256
 port=${PORT:-18471}
 dir=$(mktemp -d)
+chmod 755 "$dir"
 mkdir "$dir/www"
 printf '{"id":123456,"name":"Some Person","pad":"%0440d"}\n' 0 >"$dir/www/j"
 cat >"$dir/nginx.conf" <<CONF

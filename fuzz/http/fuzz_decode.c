@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Content codings: never beyond the limit, and the same answer whatever the pieces. Input: one byte for the coding, then the stream. */
+/* Content codings: never beyond the limit, and the same answer whatever the pieces. Input: one byte for the coding,
+ * then the stream. */
 #include "http/decode.h"
 
 #include <stdlib.h>

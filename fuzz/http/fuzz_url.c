@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* URLs: what parses must come back from resolving itself, and what was encoded must decode to itself. Input: base, line feed, reference. */
+/* URLs: what parses must come back from resolving itself, and what was encoded must decode to itself. Input: base, line
+ * feed, reference. */
 #include "http/url.h"
 
 #include <stdlib.h>

@@ -173,7 +173,8 @@ static size_t on_field_line(struct http_transfer *t, struct str line, size_t ok)
 	struct str value = str_trim(str_from(copy + colon + 1, line.len - (size_t)colon - 1));
 	if (!header_is_token(name))
 		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a field name that is no token");
-	if (name.len < (size_t)colon && is_framing(name)) /* libcurl does not know such a field, and would read on without it */
+	if (name.len < (size_t)colon &&
+	    is_framing(name)) /* libcurl does not know such a field, and would read on without it */
 		return refuse(t, HTTP_ERROR_BAD_FRAMING, "a space between %.*s and its colon", STR_ARG(name));
 	if (add_field(t, name, value) != 0)
 		return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");

@@ -430,7 +430,7 @@ TEST(the_guard_sees_the_address_however_it_is_written)
 	peer_stop(p);
 }
 
-TEST(https_to_a_plain_port_is_a_tls_error_and_not_sent)
+TEST(a_tls_handshake_that_stalls_is_a_connect_timeout)
 {
 	struct peer *p = peer_start(serve_hang, NULL);
 	struct asker a = asker_new(NULL);
@@ -713,7 +713,7 @@ RUN_TESTS(CLAIM(a_post_on_a_kept_connection_that_dies_is_sent_once), CLAIM(a_get
 	  CLAIM(requests_say_what_they_should_and_nothing_else), CLAIM(a_head_request_awaits_no_body),
 	  CLAIM(a_large_body_is_sent_without_asking_first), CLAIM(nonsense_is_refused_before_it_is_sent),
 	  CLAIM(a_refused_connection_is_provably_not_sent), CLAIM(a_full_backlog_is_a_connect_timeout),
-	  CLAIM(the_guard_sees_the_address_however_it_is_written), CLAIM(https_to_a_plain_port_is_a_tls_error_and_not_sent),
+	  CLAIM(the_guard_sees_the_address_however_it_is_written), CLAIM(a_tls_handshake_that_stalls_is_a_connect_timeout),
 	  CLAIM(names_resolve_without_blocking_and_their_failures_are_told_apart),
 	  CLAIM(the_first_byte_and_the_whole_have_their_own_timeouts), CLAIM(an_answer_in_drops_is_too_slow),
 	  CLAIM(a_callback_may_cancel_others_itself_and_free_the_client), CLAIM(a_cancelled_transfer_is_silent_at_every_stage),

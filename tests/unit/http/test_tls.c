@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS against openssl's own server, with certificates made on the spot; skipped where the openssl program is missing. */
+#include "ask.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static char dir[] = "/tmp/weir-tls-XXXXXX";
+static char cert[64], key[64];
+
+static pid_t start(char *const argv[])
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+		(void)dup2(null, 0);
+		(void)dup2(null, 1);
+		(void)dup2(null, 2);
+		(void)execvp(argv[0], argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+static bool run(char *const argv[])
+{
+	int status = -1;
+
+	(void)waitpid(start(argv), &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+#define A(text) (char *)(uintptr_t)(text)
+
+static bool make_certificate(const char *name)
+{
+	char subject[64], alternative[96];
+
+	snprintf(subject, sizeof(subject), "/CN=%s", name);
+	snprintf(alternative, sizeof(alternative), "subjectAltName=%s", name);
+	return run((char *[]){ A("openssl"), A("req"), A("-x509"), A("-newkey"), A("ec"), A("-pkeyopt"), A("ec_paramgen_curve:P-256"),
+			       A("-nodes"), A("-keyout"), key, A("-out"), cert, A("-days"), A("2"), A("-subj"), subject, A("-addext"),
+			       alternative, NULL });
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)bind(fd, (struct sockaddr *)&a, len);
+	(void)getsockname(fd, (struct sockaddr *)&a, &len);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+static bool is_listening(uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	bool is_up = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+	close(fd);
+	return is_up;
+}
+
+static pid_t serve(uint16_t port, const char *version)
+{
+	char address[32];
+
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	pid_t pid = start((char *[]){ A("openssl"), A("s_server"), A("-accept"), address, A("-cert"), cert, A("-key"), key, A("-www"),
+				      A("-cipher"), A("ALL:@SECLEVEL=0"), A(version), NULL });
+	for (int i = 0; i < 500 && !is_listening(port); i++)
+		usleep(10000);
+	return pid;
+}
+
+static struct answer ask_tls(uint16_t port, bool no_verify, const char *ca_file)
+{
+	struct asker a = asker_new(&(struct http_client_config){ .ca_file = ca_file });
+	char url[64];
+
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", port);
+	struct answer x = ask_request(&a, &(struct http_request){
+						  .method = STR("GET"), .url = str_c(url), .tls_no_verify = no_verify });
+	asker_free(&a);
+	return x;
+}
+
+static bool is_possible(void)
+{
+	assert_non_null(mkdtemp(dir));
+	snprintf(cert, sizeof(cert), "%s/cert", dir);
+	snprintf(key, sizeof(key), "%s/key", dir);
+	return make_certificate("IP:127.0.0.1");
+}
+
+TEST(certificates_are_checked_and_their_faults_are_not_sent)
+{
+	if (!is_possible()) {
+		printf("skipped: the openssl program is not here\n");
+		skip();
+	}
+	uint16_t port = free_port();
+	pid_t pid = serve(port, "-tls1_3");
+	struct answer x = ask_tls(port, false, NULL);
+	assert_outcome(x, HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT);
+	assert_non_null(strstr(x.detail, "self"));
+	x = ask_tls(port, true, NULL);
+	assert_int_equal(x.status, 200);
+	assert_true(x.timings.tls > 0);
+	assert_int_equal(ask_tls(port, false, cert).status, 200);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+
+	assert_true(make_certificate("DNS:elsewhere.example"));
+	port = free_port();
+	pid = serve(port, "-tls1_2");
+	x = ask_tls(port, false, cert); /* trusted, but somebody else's */
+	assert_outcome(x, HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT);
+	assert_int_equal(ask_tls(port, true, cert).status, 200);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+
+	port = free_port();
+	pid = serve(port, "-tls1_1");
+	assert_outcome(ask_tls(port, true, cert), HTTP_ERROR_TLS_PROTOCOL, HTTP_NOT_SENT);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	(void)unlink(cert);
+	(void)unlink(key);
+	(void)rmdir(dir);
+}
+
+static void serve_plain(struct peer *p, int fd, int number, void *arg)
+{
+	char bytes[4096];
+
+	if (recv(fd, bytes, sizeof(bytes), 0) > 0)
+		peer_say(fd, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST(a_plain_server_on_a_tls_port_is_a_protocol_error)
+{
+	struct peer *p = peer_start(serve_plain, NULL);
+
+	assert_outcome(ask_tls(p->port, false, NULL), HTTP_ERROR_TLS_PROTOCOL, HTTP_NOT_SENT);
+	peer_stop(p);
+}
+
+RUN_TESTS(CLAIM(certificates_are_checked_and_their_faults_are_not_sent), CLAIM(a_plain_server_on_a_tls_port_is_a_protocol_error))
