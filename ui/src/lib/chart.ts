@@ -50,6 +50,12 @@ export function niceTicks(min: number, max: number, count: number): number[] {
 	return Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toFixed(Math.min(digits, 20))));
 }
 
+/** Of a few counts the one that leaves least of the panel empty: -10.7 to 6 wants -15 to 10, not -20 to 10. */
+export function snugTicks(min: number, max: number, counts: number[]): number[] {
+	const span = (t: number[]) => (t[t.length - 1] as number) - (t[0] as number);
+	return counts.map((c) => niceTicks(min, max, c)).reduce((best, t) => (span(t) < span(best) * 0.999 ? t : best));
+}
+
 const safeColor = (name: string | undefined): string => (name && /^[a-z0-9-]{1,24}$/.test(name) ? name : '');
 
 function drawPanel(panel: Panel, points: number, firstPlace: number): DrawnPanel | null {
@@ -83,7 +89,7 @@ function drawPanel(panel: Panel, points: number, firstPlace: number): DrawnPanel
 		unit,
 		series,
 		band: band && band[0] >= 0 && band[1] >= 0 ? band : null,
-		ticks: niceTicks(min, max, isShort ? 2 : 3),
+		ticks: snugTicks(min, max, isShort ? [2] : [3, 4]),
 		isShort,
 	};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
 import type { View } from '../../src/api/types';
-import { drawChart, extremes, labelStride, niceTicks, withUnit } from '../../src/lib/chart';
+import { drawChart, extremes, labelStride, niceTicks, snugTicks, withUnit } from '../../src/lib/chart';
 import { parseJson } from '../../src/lib/json';
 import { cellText, heading, tableOf } from '../../src/lib/table';
 
@@ -92,6 +92,11 @@ describe('scales', () => {
 			expect(ticks[0]).toBeLessThanOrEqual(min);
 			expect(ticks.at(-1)).toBeGreaterThanOrEqual(max);
 		}
+	});
+
+	test('little of a panel is left empty', () => {
+		expect(snugTicks(-10.7, 6, [3, 4])).toEqual([-15, -10, -5, 0, 5, 10]);
+		expect(snugTicks(0, 13.1, [3, 4])).toEqual([0, 5, 10, 15]);
 	});
 
 	test('labels are thinned out until they fit', () => {

@@ -39,8 +39,12 @@ function Headers({ headers }: { headers: [string, string][] }) {
 function Timings({ call }: { call: Call }) {
 	const t = useT();
 	const { language } = useLanguage();
-	const known = ['queue', 'dns', 'connect', 'tls', 'first_byte', 'total'];
-	const entries = Object.entries(call.timings_ms ?? {}).filter(([, ms]) => ms !== null);
+	const known = ['queue', 'dns', 'connect', 'tls', 'sent', 'first_byte', 'total'];
+	/* In the order in which they happen; what this page does not know comes last. */
+	const place = (name: string) => (known.includes(name) ? known.indexOf(name) : known.length);
+	const entries = Object.entries(call.timings_ms ?? {})
+		.filter(([, ms]) => ms !== null)
+		.sort(([a], [b]) => place(a) - place(b));
 	return (
 		<dl className="timings num" aria-label={t('call.timings')}>
 			<div>
