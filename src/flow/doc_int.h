@@ -36,6 +36,9 @@ int doc_refuse(struct complaints *c, unsigned line, unsigned column, const char 
 /* Build d->root from d->text. 0 or -code after complaining. */
 int doc_parse_yaml(struct doc *d, struct complaints *c);
 
+/* The text in quotes whose opening quote stands at `at`. False when an escape is no character or memory is out. */
+bool doc_read_quoted(struct str text, size_t at, struct buf *out);
+
 /* What a plain (unquoted) YAML scalar means under the core schema of YAML 1.2. */
 enum plain_kind {
 	PLAIN_STRING,

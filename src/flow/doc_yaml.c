@@ -6,6 +6,7 @@
  *   - a NUL ends its input silently, other control characters pass;
  *   - while a "[" may turn out to be a key, every token behind it is queued: 350 bytes of memory for each byte of text;
  *   - a tag of a megabyte costs the square of its length.
+ * Texts in quotes are read in doc_quoted.c, since it gets some of them wrong.
  */
 #include "flow/doc_int.h"
 #include "base/alloc.h"
@@ -57,6 +58,7 @@ struct builder {
 	size_t depth;
 	uint64_t nodes;
 	struct map *anchors;
+	struct buf text; /* of the present scalar */
 	unsigned documents;
 	bool has_root;
 };
@@ -286,14 +288,67 @@ static int take_key(struct builder *b, struct str s, bool is_plain)
 	return 0;
 }
 
+/*
+ * The text of a scalar, copied. By chunks, because fy_token_get_text() of 0.7.12 never frees the list of chunks that it
+ * makes when a text has more than a few escapes.
+ */
+static struct str scalar_text(struct builder *b, struct fy_token *token)
+{
+	const struct fy_iter_chunk *chunk = NULL;
+	int failed = 0;
+	if (!token)
+		return STR("");
+	enum fy_scalar_style style = fy_token_scalar_style(token);
+	if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) {
+		bool is_good = doc_read_quoted(b->doc->text, b->at.offset, &b->text);
+		return is_good ? arena_str(&b->doc->arena, buf_str(&b->text)) : STR_NULL;
+	}
+	struct fy_token_iter *iter = fy_token_iter_create(token);
+	buf_clear(&b->text);
+	while (iter && (chunk = fy_token_iter_chunk_next(iter, chunk, &failed)))
+		(void)buf_append(&b->text, chunk->str, chunk->len);
+	fy_token_iter_destroy(iter);
+	return iter && !failed && buf_ok(&b->text) ? arena_str(&b->doc->arena, buf_str(&b->text)) : STR_NULL;
+}
+
+/*
+ * Is a line of this folded text (>) indented more than its first? Then its line breaks are kept, but libfyaml 0.7.12
+ * loses one of them after an empty line.
+ */
+static bool is_fold_uneven(struct str t, size_t from, size_t to)
+{
+	size_t first = 0;
+	bool has_first = false;
+	while (from < to) {
+		size_t blanks = 0;
+		while (from + blanks < to && t.ptr[from + blanks] == ' ')
+			blanks++;
+		size_t end = from + blanks;
+		bool is_empty = end >= to || t.ptr[end] == '\n' || t.ptr[end] == '\r';
+		if (!is_empty && has_first && (blanks > first || t.ptr[end] == '\t'))
+			return true;
+		if (!is_empty && !has_first) {
+			first = blanks;
+			has_first = true;
+		}
+		while (end < to && t.ptr[end] != '\n' && t.ptr[end] != '\r')
+			end++;
+		from = end + 1;
+	}
+	return false;
+}
+
 static int on_scalar(struct builder *b, const struct fy_event *ev)
 {
-	size_t len = 0;
 	bool is_text = false;
-	const char *text = ev->scalar.value ? fy_token_get_text(ev->scalar.value, &len) : "";
-	struct str s = arena_str(&b->doc->arena, str_from(text ? text : "", text ? len : 0));
+	struct str s = scalar_text(b, ev->scalar.value);
+	const struct fy_mark *end = ev->scalar.value ? fy_token_end_mark(ev->scalar.value) : NULL;
+	if (end && fy_token_scalar_style(ev->scalar.value) == FYSS_FOLDED &&
+	    is_fold_uneven(b->doc->text, b->at.offset, end->input_pos))
+		return REFUSE(b,
+			      "lines of a folded text (>) must begin in one column; write | to keep lines as they are");
 	if (!s.ptr)
-		return refuse_memory(b);
+		return REFUSE(b, "an escape that is no character; write the character itself");
 	if (check_tag(b, ev->scalar.tag, "tag:yaml.org,2002:str", &is_text) < 0)
 		return -ERR_INVALID;
 	if (!str_is_utf8(s, NULL))
@@ -531,6 +586,7 @@ static int build(struct builder *b)
 int doc_parse_yaml(struct doc *d, struct complaints *c)
 {
 	struct builder b = { .doc = d, .complaints = c };
+	buf_init(&b.text, 2 * DOC_MAX_BYTES); /* an escape of two bytes may stand for three */
 	doc_cursor_init(&b.at, d->text);
 	if (d->text.len == 0)
 		return doc_refuse(c, 1, 1, "nothing is in it");
@@ -543,6 +599,7 @@ int doc_parse_yaml(struct doc *d, struct complaints *c)
 	if (b.diag)
 		fy_diag_destroy(b.diag);
 	map_free(b.anchors);
+	buf_done(&b.text);
 	free(b.entries);
 	return r;
 }

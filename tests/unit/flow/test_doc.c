@@ -59,6 +59,14 @@ TEST(plain_words_mean_what_yaml_1_2_says)
 		{ "\"<<\": 1", "{\"<<\":1}" },
 		{ "\"1\": a\n? b\n: c", "{\"1\":\"a\",\"b\":\"c\"}" },
 		{ "a:\t1", "{\"a\":1}" },
+		{ "a: 'it''s '''' \"x\"'", "{\"a\":\"it's '' \\\"x\\\"\"}" },
+		{ "a: 'one \n\n  two\t\r\n three '", "{\"a\":\"one\\ntwo three \"}" },
+		{ "a: '''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''x'",
+		  "{\"a\":\"'''''''''''''''''''''''''''''''x\"}" },
+		{ "a: \"x\\\\\\\n  \\ y\\\n\n  z \\x41\\u00e9\\U0001F600\\ud83d\\ude00\\t\\/ \n  w\"",
+		  "{\"a\":\"x\\\\ y\\nz A\u00e9\U0001F600\U0001F600\\t/ w\"}" },
+		{ "{\"a\": 1}", "{\"a\":1}" },
+		{ "? \"a\\\"b\"\n: 'c'\n", "{\"a\\\"b\":\"c\"}" },
 		{ "just text", "\"just text\"" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -117,6 +125,7 @@ TEST(what_is_no_document_is_refused_with_place_and_cure)
 		{ "f", "a: !mine 1", 1, 0, "the tag <!mine> is not used here" },
 		{ "f", "a: !!int 1", 1, 0, "the tag" },
 		{ "f", "%YAML 1.1\n---\na: 1", 0, 0, "write %YAML 1.2" },
+		{ "f", "a: >\n  x\n\n   y\n", 2, 1, "write | to keep lines" },
 		{ "f", "a: [1, 2\n", 1, 4, "a list is not closed" },
 		{ "f", "a: 'x\n", 1, 5, "not closed" },
 		{ "f", "a: b: c\n", 1, 5, "a second \": \" in one line" },
