@@ -61,7 +61,10 @@ if wants ui; then
     node_is_new node || PATH="$PWD/build/node/node_modules/node/bin:$PATH"
     # npm notes in node_modules what it installed: newer than the lock file means that nothing changed.
     if [ ! ui/node_modules/.package-lock.json -nt ui/package-lock.json ]; then
-        say "installing what the pages are built from (npm ci)"
-        (cd ui && npm ci --no-audit --no-fund --loglevel=error >&2) || die "npm ci failed"
+        say "installing what the pages are built from"
+        # A lock file made where the registry lacks other platforms' optional packages is refused by npm ci; npm install takes its versions all the same
+        # and, with --no-save, leaves it alone.
+        (cd ui && { npm ci --no-audit --no-fund --silent || npm install --no-save --no-audit --no-fund --loglevel=error >&2; }) ||
+            die "npm could not install ui/package-lock.json; is there a way to the registry?"
     fi
 fi

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /v1/forecast: coordinates and names of variables in, columns out. Key order, units objects and habits are Open-Meteo's: local times
- * without an offset, coordinates snapped to a grid, null where a model does not reach, an array instead of an object as soon as
- * there are several points, location_id from the second point on.
+ * /v1/forecast: coordinates and names of variables in, columns out. Key order, units objects and habits are
+ * Open-Meteo's: local times without an offset, coordinates snapped to a grid, null where a model does not reach, an
+ * array instead of an object as soon as there are several points, location_id from the second point on.
  */
 #include "sample/sample_int.h"
 #include <math.h>
@@ -14,6 +14,7 @@
 #define UV_DAYS 8      /* ... the ultraviolet index so far: null beyond */
 #define VARIABLES_MAX 60
 
+/* clang-format off */
 enum unit { U_TIME, U_TEMPERATURE, U_PERCENT, U_WATER, U_SNOW, U_CODE, U_SPEED, U_DEGREE, U_PRESSURE, U_METRE, U_PLAIN, U_INDEX, U_SECOND, U_HOUR, U_WATT, U_MEGAJOULE };
 
 /* H(name, unit, value of hour h at climate c) */
@@ -77,6 +78,7 @@ enum daily_variable {
 #undef D
 	W_COUNT,
 };
+/* clang-format on */
 
 struct variable {
 	const char *name;
@@ -165,7 +167,8 @@ static double wet_hours(const struct hour *h)
 	return n;
 }
 
-static double daily_value(unsigned variable, const struct hour *h, const struct sun *s, const struct climate *c, int64_t ahead)
+static double daily_value(unsigned variable, const struct hour *h, const struct sun *s, const struct climate *c,
+			  int64_t ahead)
 {
 	switch ((enum daily_variable)variable) {
 #define D(name, unit, value)                                                                                           \
@@ -205,7 +208,8 @@ struct asked {
 };
 
 /* Comma-separated numbers. */
-static int read_numbers(const struct params *p, const char *name, double ret[static SAMPLE_POINTS_MAX], size_t *ret_n, struct buf *b)
+static int read_numbers(const struct params *p, const char *name, double ret[static SAMPLE_POINTS_MAX], size_t *ret_n,
+			struct buf *b)
 {
 	struct str list = params_get(p, name);
 	*ret_n = 0;
@@ -214,14 +218,16 @@ static int read_numbers(const struct params *p, const char *name, double ret[sta
 		if (*ret_n == SAMPLE_POINTS_MAX)
 			return answer_error(b, "Only up to %d locations can be requested at once.", SAMPLE_POINTS_MAX);
 		if (num_parse_double(one, &ret[*ret_n]) || !isfinite(ret[*ret_n]))
-			return answer_error(b, "Value of type 'Float' required for key '%s'. Given: '%.*s'.", name, STR_ARG(one));
+			return answer_error(b, "Value of type 'Float' required for key '%s'. Given: '%.*s'.", name,
+					    STR_ARG(one));
 		++*ret_n;
 	}
 	return 0;
 }
 
 /* Comma-separated names; the parameter may come several times. */
-static int read_names(const struct params *p, const char *name, const struct variable *known, size_t n_known, struct selection *ret, struct buf *b)
+static int read_names(const struct params *p, const char *name, const struct variable *known, size_t n_known,
+		      struct selection *ret, struct buf *b)
 {
 	ret->n = 0;
 	for (size_t i = 0; i < p->n; i++) {
@@ -234,7 +240,9 @@ static int read_names(const struct params *p, const char *name, const struct var
 			while (v < n_known && !str_eq(one, str_c(known[v].name)))
 				v++;
 			if (v == n_known)
-				return answer_error(b, "Data corrupted at path '%s'. Cannot initialize variable from invalid String value %.*s.",
+				return answer_error(b,
+						    "Data corrupted at path '%s'. Cannot initialize variable from "
+						    "invalid String value %.*s.",
 						    name, STR_ARG(one));
 			if (ret->n == VARIABLES_MAX)
 				return answer_error(b, "Too many variables for '%s'.", name);
@@ -258,13 +266,15 @@ static int read_choice(const struct params *p, const char *name, const char *con
 	return answer_error(b, "Cannot initialize %s from invalid String value %.*s.", name, STR_ARG(text));
 }
 
-static int read_count(const struct params *p, const char *name, const char *words, uint64_t most_allowed, uint64_t *ret, struct buf *b)
+static int read_count(const struct params *p, const char *name, const char *words, uint64_t most_allowed, uint64_t *ret,
+		      struct buf *b)
 {
 	struct str text = params_get(p, name);
 	if (!text.ptr)
 		return 0;
 	if (num_parse_u64(text, ret) || *ret > most_allowed)
-		return answer_error(b, "%s is invalid. Allowed range 0 to %llu. Given %.*s.", words, (unsigned long long)most_allowed, STR_ARG(text));
+		return answer_error(b, "%s is invalid. Allowed range 0 to %llu. Given %.*s.", words,
+				    (unsigned long long)most_allowed, STR_ARG(text));
 	return 0;
 }
 
@@ -284,13 +294,15 @@ static int read_points(const struct params *p, struct asked *q, struct buf *b)
 		if (fabs(q->latitude[i]) > 90)
 			return answer_error(b, "Latitude must be in range of -90 to 90°. Given: %g.", q->latitude[i]);
 		if (fabs(q->longitude[i]) > 180)
-			return answer_error(b, "Longitude must be in range of -180 to 180°. Given: %g.", q->longitude[i]);
+			return answer_error(b, "Longitude must be in range of -180 to 180°. Given: %g.",
+					    q->longitude[i]);
 	}
 	struct str zones = params_get(p, "timezone");
 	while (zones.ptr && q->n_zones < SAMPLE_POINTS_MAX)
 		q->zone[q->n_zones++] = str_split(&zones, ',');
 	if (q->n_zones > 1 && q->n_zones != q->n)
-		return answer_error(b, "Parameter 'timezone' must have the same number of elements as the coordinates.");
+		return answer_error(b,
+				    "Parameter 'timezone' must have the same number of elements as the coordinates.");
 	return 0;
 }
 
@@ -308,25 +320,31 @@ static int read_span(const struct params *p, struct asked *q, int64_t today, str
 	if (!from.ptr || !to.ptr)
 		return answer_error(b, "Both 'start_date' and 'end_date' must be set.");
 	if (params_get(p, "forecast_days").ptr || params_get(p, "past_days").ptr)
-		return answer_error(b, "Parameter 'forecast_days' is mutually exclusive with 'start_date' and 'end_date'.");
+		return answer_error(
+		    b, "Parameter 'forecast_days' is mutually exclusive with 'start_date' and 'end_date'.");
 	if (!date_parse(from, &q->from) || !date_parse(to, &q->to))
 		return answer_error(b, "Invalid date format. Make sure to use 'YYYY-MM-DD'.");
 	if (q->to < q->from)
 		return answer_error(b, "End-date must be larger or equals than start-date.");
 	if (q->from < today - PAST_DAYS_MAX || q->to > today + FORECAST_DAYS_MAX) {
-		struct date first = date_from_days(today - PAST_DAYS_MAX), last = date_from_days(today + FORECAST_DAYS_MAX);
-		return answer_error(b, "Parameter 'start_date' is out of allowed range from %04d-%02d-%02d to %04d-%02d-%02d.", first.year,
-				    first.month, first.day, last.year, last.month, last.day);
+		struct date first = date_from_days(today - PAST_DAYS_MAX),
+			    last = date_from_days(today + FORECAST_DAYS_MAX);
+		return answer_error(
+		    b, "Parameter 'start_date' is out of allowed range from %04d-%02d-%02d to %04d-%02d-%02d.",
+		    first.year, first.month, first.day, last.year, last.month, last.day);
 	}
 	return 0;
 }
 
 static int read_query(const struct params *p, int64_t today, struct asked *q, struct buf *b)
 {
-	static const char *const temperatures[] = { "celsius", "fahrenheit", NULL }, *const speeds[] = { "kmh", "ms", "mph", "kn", NULL },
-				 *const waters[] = { "mm", "inch", NULL }, *const formats[] = { "iso8601", "unixtime", NULL };
+	static const char *const temperatures[] = { "celsius", "fahrenheit", NULL },
+				 *const speeds[] = { "kmh", "ms", "mph", "kn", NULL },
+				 *const waters[] = { "mm", "inch", NULL },
+				 *const formats[] = { "iso8601", "unixtime", NULL };
 	int temperature = 0, speed = 0, water = 0, format = 0, status;
-	if ((status = read_points(p, q, b)) || (status = read_names(p, "current", hourly_variables, V_COUNT, &q->current, b)) ||
+	if ((status = read_points(p, q, b)) ||
+	    (status = read_names(p, "current", hourly_variables, V_COUNT, &q->current, b)) ||
 	    (status = read_names(p, "hourly", hourly_variables, V_COUNT, &q->hourly, b)) ||
 	    (status = read_names(p, "daily", daily_variables, W_COUNT, &q->daily, b)) ||
 	    (status = read_choice(p, "temperature_unit", temperatures, &temperature, b)) ||
@@ -356,8 +374,9 @@ struct point {
 static const char *unit_text(enum unit u, const struct asked *q)
 {
 	static const char *const plain[] = {
-		[U_PERCENT] = "%", [U_CODE] = "wmo code", [U_DEGREE] = "°", [U_PRESSURE] = "hPa", [U_METRE] = "m", [U_PLAIN] = "",
-		[U_INDEX] = "", [U_SECOND] = "s", [U_HOUR] = "h", [U_WATT] = "W/m²", [U_MEGAJOULE] = "MJ/m²",
+		[U_PERCENT] = "%", [U_CODE] = "wmo code", [U_DEGREE] = "°",	   [U_PRESSURE] = "hPa",
+		[U_METRE] = "m",   [U_PLAIN] = "",	  [U_INDEX] = "",	   [U_SECOND] = "s",
+		[U_HOUR] = "h",	   [U_WATT] = "W/m²",	  [U_MEGAJOULE] = "MJ/m²",
 	};
 	static const char *const speeds[] = { "km/h", "m/s", "mp/h", "kn" };
 	switch (u) {
@@ -407,8 +426,8 @@ static void put_value(struct buf *b, const struct point *p, enum unit u, double 
 {
 	static const double speeds[] = { 1, 1 / 3.6, 1 / 1.609344, 1 / 1.852 };
 	static const unsigned decimals[] = {
-		[U_TEMPERATURE] = 1, [U_WATER] = 2, [U_SNOW] = 2, [U_SPEED] = 1, [U_PRESSURE] = 1, [U_INDEX] = 2,
-		[U_SECOND] = 2, [U_HOUR] = 1, [U_WATT] = 1, [U_MEGAJOULE] = 2, [U_METRE] = 2,
+		[U_TEMPERATURE] = 1, [U_WATER] = 2, [U_SNOW] = 2, [U_SPEED] = 1,     [U_PRESSURE] = 1, [U_INDEX] = 2,
+		[U_SECOND] = 2,	     [U_HOUR] = 1,  [U_WATT] = 1, [U_MEGAJOULE] = 2, [U_METRE] = 2,
 	};
 	const struct asked *q = p->asked;
 	unsigned digits = u < ARRAY_LEN(decimals) ? decimals[u] : 0;
@@ -428,7 +447,8 @@ static void put_value(struct buf *b, const struct point *p, enum unit u, double 
 	put_fixed(b, v, digits);
 }
 
-static void put_units(struct buf *b, const struct asked *q, const char *head, const struct variable *known, const struct selection *s)
+static void put_units(struct buf *b, const struct asked *q, const char *head, const struct variable *known,
+		      const struct selection *s)
 {
 	buf_append_c(b, head);
 	buf_append_c(b, unit_text(U_TIME, q));
@@ -501,7 +521,8 @@ static void put_hourly(struct buf *b, const struct point *p)
 			int64_t day = p->first + i / 24;
 			if (i)
 				buf_append_char(b, ',');
-			put_value(b, p, hourly_variables[v].unit, hourly_value(v, &p->hours[i], &p->climate, day - p->today), day);
+			put_value(b, p, hourly_variables[v].unit,
+				  hourly_value(v, &p->hours[i], &p->climate, day - p->today), day);
 		}
 	}
 	buf_append_c(b, "]}");
@@ -604,7 +625,8 @@ int forecast_answer(struct arena *a, struct str query, msec_t now, struct buf *b
 {
 	struct params params;
 	struct asked q;
-	/* The lists inside are long and filled only as far as their counts say: clearing them would cost more than the answer. */
+	/* The lists inside are long and filled only as far as their counts say: clearing them would cost more than the
+	 * answer. */
 	q.n = q.n_longitude = q.n_elevation = q.n_zones = 0;
 	q.past_days = 0;
 	q.has_dates = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Geocoding: which place is meant by a name. Rules as Open-Meteo states them: one character finds nothing, two must be the whole
- * name, three or more begin it; case and marks on Latin letters do not count. Beside the table, "City 123456" is a place, too, at a
- * position drawn from its number: a million different cities for tests of a million items.
+ * Geocoding: which place is meant by a name. Rules as Open-Meteo states them: one character finds nothing, two must be
+ * the whole name, three or more begin it; case and marks on Latin letters do not count. Beside the table, "City 123456"
+ * is a place, too, at a position drawn from its number: a million different cities for tests of a million items.
  */
 #include "sample/sample_int.h"
 #include "base/json.h"
@@ -36,30 +36,32 @@ enum zone_id {
 };
 
 static const struct place places[] = {
-#define CITY(lat, lon, metres, feature, country, zone, people, name, fr, also, region, region_fr) \
+#define CITY(lat, lon, metres, feature, country, zone, people, name, fr, also, region, region_fr)                      \
 	{ lat, lon, metres, #feature, COUNTRY_##country, ZONE_##zone, people, name, fr, also, region, region_fr },
 #include "sample/cities.def"
 #undef CITY
 };
 
-#define PLACE_IDS 1000			  /* the table's ids begin here */
-#define MADE_UP_IDS 1000000000		  /* City N has the id of this plus N */
-#define MADE_UP_MAX 999999999		  /* largest N */
-#define FOLDED_MAX 128			  /* longest name looked for, folded */
-#define NAMES_MAX 6			  /* names of one place */
+#define PLACE_IDS 1000	       /* the table's ids begin here */
+#define MADE_UP_IDS 1000000000 /* City N has the id of this plus N */
+#define MADE_UP_MAX 999999999  /* largest N */
+#define FOLDED_MAX 128	       /* longest name looked for, folded */
+#define NAMES_MAX 6	       /* names of one place */
 
 /* ---- folding: case and marks off Latin letters ---- */
 
 /* U+00C0..U+017F to ASCII, two characters where one is not enough; "*" keeps the letter as it is. */
 static const char *const latin[] = {
-	"a", "a", "a", "a", "a", "a", "ae", "c", "e", "e", "e", "e", "i", "i", "i", "i", "d", "n", "o", "o", "o", "o", "o", "*",
-	"o", "u", "u", "u", "u", "y", "th", "ss", "a", "a", "a", "a", "a", "a", "ae", "c", "e", "e", "e", "e", "i", "i", "i", "i",
-	"d", "n", "o", "o", "o", "o", "o", "*", "o", "u", "u", "u", "u", "y", "th", "y", "a", "a", "a", "a", "a", "a", "c", "c",
-	"c", "c", "c", "c", "c", "c", "d", "d", "d", "d", "e", "e", "e", "e", "e", "e", "e", "e", "e", "e", "g", "g", "g", "g",
-	"g", "g", "g", "g", "h", "h", "h", "h", "i", "i", "i", "i", "i", "i", "i", "i", "i", "i", "ij", "ij", "j", "j", "k", "k",
-	"k", "l", "l", "l", "l", "l", "l", "l", "l", "l", "l", "n", "n", "n", "n", "n", "n", "n", "n", "n", "o", "o", "o", "o",
-	"o", "o", "oe", "oe", "r", "r", "r", "r", "r", "r", "s", "s", "s", "s", "s", "s", "s", "s", "t", "t", "t", "t", "t", "t",
-	"u", "u", "u", "u", "u", "u", "u", "u", "u", "u", "u", "u", "w", "w", "y", "y", "y", "z", "z", "z", "z", "z", "z", "s",
+	"a", "a", "a",	"a", "a", "a", "ae", "c",  "e", "e", "e",  "e",	 "i", "i", "i",	 "i",  "d", "n", "o",  "o",
+	"o", "o", "o",	"*", "o", "u", "u",  "u",  "u", "y", "th", "ss", "a", "a", "a",	 "a",  "a", "a", "ae", "c",
+	"e", "e", "e",	"e", "i", "i", "i",  "i",  "d", "n", "o",  "o",	 "o", "o", "o",	 "*",  "o", "u", "u",  "u",
+	"u", "y", "th", "y", "a", "a", "a",  "a",  "a", "a", "c",  "c",	 "c", "c", "c",	 "c",  "c", "c", "d",  "d",
+	"d", "d", "e",	"e", "e", "e", "e",  "e",  "e", "e", "e",  "e",	 "g", "g", "g",	 "g",  "g", "g", "g",  "g",
+	"h", "h", "h",	"h", "i", "i", "i",  "i",  "i", "i", "i",  "i",	 "i", "i", "ij", "ij", "j", "j", "k",  "k",
+	"k", "l", "l",	"l", "l", "l", "l",  "l",  "l", "l", "l",  "n",	 "n", "n", "n",	 "n",  "n", "n", "n",  "n",
+	"o", "o", "o",	"o", "o", "o", "oe", "oe", "r", "r", "r",  "r",	 "r", "r", "s",	 "s",  "s", "s", "s",  "s",
+	"s", "s", "t",	"t", "t", "t", "t",  "t",  "u", "u", "u",  "u",	 "u", "u", "u",	 "u",  "u", "u", "u",  "u",
+	"w", "w", "y",	"y", "y", "z", "z",  "z",  "z", "z", "z",  "s",
 };
 
 static uint32_t decode_at(const char *p, size_t n)
@@ -72,7 +74,8 @@ static uint32_t decode_at(const char *p, size_t n)
 	return n == 1 ? u[0] : 0x10000;
 }
 
-/* Folds into `out` (FOLDED_MAX bytes); returns the length, or 0 when it does not fit or is not UTF-8. *ret_characters counts letters. */
+/* Folds into `out` (FOLDED_MAX bytes); returns the length, or 0 when it does not fit or is not UTF-8. *ret_characters
+ * counts letters. */
 static size_t fold(struct str s, char *out, size_t *ret_characters)
 {
 	size_t n = 0, characters = 0;
@@ -239,8 +242,8 @@ static bool begins(struct str whole, struct str part)
 /* "Paris, France": is the second part the beginning of the country's or region's name, or the country's code? */
 static bool lies_in(const struct place *p, struct str where)
 {
-	const char *texts[] = { countries[p->country].code, countries[p->country].name, countries[p->country].name_fr, p->region,
-				p->region_fr };
+	const char *texts[] = { countries[p->country].code, countries[p->country].name, countries[p->country].name_fr,
+				p->region, p->region_fr };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		char out[FOLDED_MAX];
 		size_t characters, n = fold(str_c(texts[i]), out, &characters);

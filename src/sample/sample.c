@@ -11,7 +11,7 @@ struct sample_api {
 	struct loop *loop;
 	struct http_server *server;
 	msec_t delay;
-	msec_t now; /* 0 = the wall clock */
+	msec_t now;	    /* 0 = the wall clock */
 	struct arena arena; /* headers below */
 	struct headers json_headers;
 	struct buf body; /* of the answer being made; one at a time */
@@ -44,7 +44,9 @@ static void answer(struct sample_api *a, struct http_exchange *x, int status, st
 {
 	struct waiting *w = a->delay > 0 ? ARENA_NEW(exchange_arena(x), struct waiting) : NULL;
 	if (w) {
-		*w = (struct waiting){ .api = a, .exchange = x, .status = status, .body = arena_str(exchange_arena(x), body) };
+		*w = (struct waiting){
+			.api = a, .exchange = x, .status = status, .body = arena_str(exchange_arena(x), body)
+		};
 		loop_timer_init(a->loop, &w->timer, on_time);
 		if (w->body.ptr && loop_timer_start(&w->timer, a->delay) == 0) {
 			exchange_on_gone(x, on_gone, w);
@@ -69,8 +71,10 @@ static int route(struct sample_api *a, struct http_exchange *x)
 	if (str_eq(path, STR("/v1/get")))
 		return geocode_get(exchange_arena(x), exchange_query(x), b);
 	if (str_eq(path, STR("/"))) {
-		buf_append_c(b, "{\"name\":\"Weir sample API\",\"note\":\"invented weather, shaped like open-meteo.com\","
-				"\"paths\":[\"/v1/search?name=Paris\",\"/v1/forecast?latitude=48.85&longitude=2.35&current=temperature_2m\"]}");
+		buf_append_c(b,
+			     "{\"name\":\"Weir sample API\",\"note\":\"invented weather, shaped like open-meteo.com\","
+			     "\"paths\":[\"/v1/search?name=Paris\",\"/v1/"
+			     "forecast?latitude=48.85&longitude=2.35&current=temperature_2m\"]}");
 		return 200;
 	}
 	(void)answer_error(b, "Not Found");
@@ -100,7 +104,8 @@ int sample_api_open(struct sample_api **ret, struct loop *l, uint16_t port, msec
 	arena_init(&a->arena, 0);
 	buf_init(&a->body, SAMPLE_ANSWER_MAX);
 	struct http_server_config config = { .address = "127.0.0.1", .port = port, .on_request = on_request, .arg = a };
-	int rc = headers_add(&a->arena, &a->json_headers, STR("Content-Type"), STR("application/json; charset=utf-8"), e);
+	int rc =
+	    headers_add(&a->arena, &a->json_headers, STR("Content-Type"), STR("application/json; charset=utf-8"), e);
 	if (rc == 0)
 		rc = http_server_open(&a->server, l, &config, e);
 	if (rc < 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bundled sample API: a small server that answers like Open-Meteo's geocoding (/v1/search, /v1/get) and forecast (/v1/forecast), so
- * that the weather example, the tests and a first look at Weir need no internet. Places and weather are of our own making (README.md).
+ * The bundled sample API: a small server that answers like Open-Meteo's geocoding (/v1/search, /v1/get) and forecast
+ * (/v1/forecast), so that the weather example, the tests and a first look at Weir need no internet. Places and weather
+ * are of our own making (README.md).
  */
 #pragma once
 #include "loop/loop.h"

@@ -5,10 +5,11 @@
 #include "base/buf.h"
 #include "base/num.h"
 
-#define SAMPLE_PARAMS_MAX 64		/* parameters of one query */
-#define SAMPLE_POINTS_MAX 100		/* coordinates of one forecast query */
-#define SAMPLE_ANSWER_MAX (16u << 20)	/* longest answer */
-#define SAMPLE_NEAR_DEGREES 6.0		/* a point further than this from every place is open country: zone by longitude, no elevation */
+#define SAMPLE_PARAMS_MAX 64	      /* parameters of one query */
+#define SAMPLE_POINTS_MAX 100	      /* coordinates of one forecast query */
+#define SAMPLE_ANSWER_MAX (16u << 20) /* longest answer */
+#define SAMPLE_NEAR_DEGREES                                                                                            \
+	6.0 /* a point further than this from every place is open country: zone by longitude, no elevation */
 
 /* ---- query.c: parameters, decoded ---- */
 struct params {
@@ -31,8 +32,8 @@ struct date {
 };
 int64_t date_to_days(struct date d);
 struct date date_from_days(int64_t days);
-int date_weekday(int64_t days);	    /* 0 = Sunday */
-int date_day_of_year(int64_t days); /* 0 = 1 January */
+int date_weekday(int64_t days);			     /* 0 = Sunday */
+int date_day_of_year(int64_t days);		     /* 0 = 1 January */
 bool date_parse(struct str text, int64_t *ret_days); /* YYYY-MM-DD */
 
 /* ---- zone.c ---- */
@@ -69,7 +70,7 @@ struct climate { /* of one point */
 };
 struct hour {
 	double temperature, humidity, apparent, wind, direction, cloud, pressure;
-	double wet; /* millimetres of water */
+	double wet;    /* millimetres of water */
 	double chance; /* of precipitation, percent */
 	double height; /* of the sun, sine */
 	int code;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Weather by arithmetic: a seasonal curve by latitude and height, a daily one by the sun, and noise that is a hash of grid cell and
- * day, smoothed over a few days. The same place and date always give the same weather; nothing is stored.
+ * Weather by arithmetic: a seasonal curve by latitude and height, a daily one by the sun, and noise that is a hash of
+ * grid cell and day, smoothed over a few days. The same place and date always give the same weather; nothing is stored.
  */
 #include "sample/sample_int.h"
 #include <math.h>
@@ -18,7 +18,8 @@ static uint64_t mix(uint64_t x)
 /* 0 <= . < 1, by cell, time and what it is for. */
 static double chance(const struct climate *c, int64_t time, uint64_t purpose)
 {
-	return (double)(mix(c->cell + (uint64_t)time * 0x9E3779B97F4A7C15u + purpose * 0xD1B54A32D192ED03u) >> 11) * 0x1p-53;
+	return (double)(mix(c->cell + (uint64_t)time * 0x9E3779B97F4A7C15u + purpose * 0xD1B54A32D192ED03u) >> 11) *
+	       0x1p-53;
 }
 
 /* The same, drawn every `days` days and led smoothly from one to the next: weather that stays a while. */
@@ -100,7 +101,8 @@ static int weather_code(const struct hour *h)
 void climate_day(const struct climate *c, int64_t day, const struct sun *sun, struct hour ret[static 24])
 {
 	double yesterday = day_mean(c, day - 1), today = day_mean(c, day), tomorrow = day_mean(c, day + 1);
-	double wetness = drift(c, day, 3, 3), cloud = 100 * drift(c, day, 2, 4), wind = 4 + 26 * drift(c, day, 3, 5) * drift(c, day, 5, 6);
+	double wetness = drift(c, day, 3, 3), cloud = 100 * drift(c, day, 2, 4),
+	       wind = 4 + 26 * drift(c, day, 3, 5) * drift(c, day, 5, 6);
 	double half_range = (2 + 5 * chance(c, day, 7)) * (1.3 - cloud / 130);
 	double pressure = 1034 - 40 * wetness, from = 360 * drift(c, day, 5, 8);
 	double pour = wetness > 0.58 ? (wetness - 0.58) * 9 : 0; /* millimetres in a wet hour, at most */

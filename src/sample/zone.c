@@ -64,10 +64,11 @@ static void fill(struct zone_now *ret, struct str name, int offset)
 	if (minutes == 0)
 		(void)snprintf(ret->abbreviation, sizeof(ret->abbreviation), "GMT");
 	else if (ahead % 60)
-		(void)snprintf(ret->abbreviation, sizeof(ret->abbreviation), "GMT%c%d:%02d", minutes < 0 ? '-' : '+', ahead / 60 % 100,
-			       ahead % 60);
+		(void)snprintf(ret->abbreviation, sizeof(ret->abbreviation), "GMT%c%d:%02d", minutes < 0 ? '-' : '+',
+			       ahead / 60 % 100, ahead % 60);
 	else
-		(void)snprintf(ret->abbreviation, sizeof(ret->abbreviation), "GMT%c%d", minutes < 0 ? '-' : '+', ahead / 60 % 100);
+		(void)snprintf(ret->abbreviation, sizeof(ret->abbreviation), "GMT%c%d", minutes < 0 ? '-' : '+',
+			       ahead / 60 % 100);
 }
 
 bool zone_find(struct str name, int64_t now, struct zone_now *ret)
@@ -87,7 +88,8 @@ bool zone_find(struct str name, int64_t now, struct zone_now *ret)
 	struct str sign = str_from(name.ptr + 7, name.len > 7 ? name.len - 7 : 0);
 	if (!str_starts(name, STR("Etc/GMT")) || sign.len < 2)
 		return false;
-	if (num_parse_i64(sign.ptr[0] == '+' ? str_from(sign.ptr + 1, sign.len - 1) : sign, &west) || west < -14 || west > 12)
+	if (num_parse_i64(sign.ptr[0] == '+' ? str_from(sign.ptr + 1, sign.len - 1) : sign, &west) || west < -14 ||
+	    west > 12)
 		return false;
 	fill(ret, name, (int)-west * 3600);
 	return true;

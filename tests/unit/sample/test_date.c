@@ -18,7 +18,8 @@ TEST(days_and_dates_are_two_ways_to_say_the_same)
 
 TEST(dates_that_do_not_exist_are_refused)
 {
-	static const char *const wrong[] = { "", "2025-1-1", "2025-13-01", "2025-00-10", "2025-02-29", "2025-04-31", "2025-01-00", "2025/01/01", "20250101", "2025-01-01T" };
+	static const char *const wrong[] = { "",	   "2025-1-1",	 "2025-13-01", "2025-00-10", "2025-02-29",
+					     "2025-04-31", "2025-01-00", "2025/01/01", "20250101",   "2025-01-01T" };
 	int64_t day;
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		if (date_parse(str_c(wrong[i]), &day))
@@ -34,8 +35,9 @@ TEST(numbers_have_just_their_decimals)
 		unsigned decimals;
 		const char *text;
 	} rows[] = {
-		{ 0, 0, "0" },	       { 0, 2, "0.00" },	    { -0.04, 1, "0.0" },  { -0.05, 1, "-0.1" }, { 12.345, 2, "12.35" }, { 99.96, 1, "100.0" },
-		{ -7, 0, "-7" }, { 1e9, 5, "1000000000.00000" }, { 0.5, 3, "0.500" },
+		{ 0, 0, "0" },		{ 0, 2, "0.00" },      { -0.04, 1, "0.0" }, { -0.05, 1, "-0.1" },
+		{ 12.345, 2, "12.35" }, { 99.96, 1, "100.0" }, { -7, 0, "-7" },	    { 1e9, 5, "1000000000.00000" },
+		{ 0.5, 3, "0.500" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct buf b;
@@ -46,4 +48,5 @@ TEST(numbers_have_just_their_decimals)
 	}
 }
 
-RUN_TESTS(CLAIM(days_and_dates_are_two_ways_to_say_the_same), CLAIM(dates_that_do_not_exist_are_refused), CLAIM(numbers_have_just_their_decimals))
+RUN_TESTS(CLAIM(days_and_dates_are_two_ways_to_say_the_same), CLAIM(dates_that_do_not_exist_are_refused),
+	  CLAIM(numbers_have_just_their_decimals))

@@ -63,8 +63,19 @@ static size_t length_at(const struct asked *q, const char *pointer)
 
 TEST(keys_come_in_the_real_order)
 {
-	static const char *const order[] = { "latitude", "longitude", "generationtime_ms", "utc_offset_seconds", "timezone", "timezone_abbreviation",
-					     "elevation", "current_units", "current", "hourly_units", "hourly", "daily_units", "daily" };
+	static const char *const order[] = { "latitude",
+					     "longitude",
+					     "generationtime_ms",
+					     "utc_offset_seconds",
+					     "timezone",
+					     "timezone_abbreviation",
+					     "elevation",
+					     "current_units",
+					     "current",
+					     "hourly_units",
+					     "hourly",
+					     "daily_units",
+					     "daily" };
 	struct asked q;
 	ask(&q, PARIS "current=temperature_2m&hourly=temperature_2m&daily=sunrise&timezone=auto");
 	assert_int_equal(q.root.len, ARRAY_LEN(order));
@@ -147,7 +158,8 @@ TEST(summer_is_warmer_than_winter_on_both_sides)
 	for (int i = 0; i < 2; i++) {
 		struct asked july, november;
 		char query[120];
-		(void)snprintf(query, sizeof(query), "%sdaily=temperature_2m_mean&forecast_days=16&past_days=16", where[i]);
+		(void)snprintf(query, sizeof(query), "%sdaily=temperature_2m_mean&forecast_days=16&past_days=16",
+			       where[i]);
 		ask_at(&july, query, NOON_JULY);
 		ask_at(&november, query, NOON_NOVEMBER);
 		double warm = 0, cold = 0;
@@ -224,9 +236,12 @@ TEST(units_are_converted_and_named)
 {
 	struct asked c, f;
 	ask(&c, PARIS "current=temperature_2m,wind_speed_10m&daily=sunrise");
-	ask(&f, PARIS "current=temperature_2m,wind_speed_10m&daily=sunrise&temperature_unit=fahrenheit&wind_speed_unit=ms&timeformat=unixtime");
-	assert_float_equal(number_at(&f, "/current/temperature_2m"), number_at(&c, "/current/temperature_2m") * 1.8 + 32, 0.2);
-	assert_float_equal(number_at(&f, "/current/wind_speed_10m"), number_at(&c, "/current/wind_speed_10m") / 3.6, 0.05);
+	ask(&f, PARIS "current=temperature_2m,wind_speed_10m&daily=sunrise&temperature_unit=fahrenheit&wind_speed_unit="
+		      "ms&timeformat=unixtime");
+	assert_float_equal(number_at(&f, "/current/temperature_2m"),
+			   number_at(&c, "/current/temperature_2m") * 1.8 + 32, 0.2);
+	assert_float_equal(number_at(&f, "/current/wind_speed_10m"), number_at(&c, "/current/wind_speed_10m") / 3.6,
+			   0.05);
 	assert_str(text_at(&f, "/current_units/temperature_2m"), "°F");
 	assert_str(text_at(&f, "/current_units/time"), "unixtime");
 	assert_str(text_at(&f, "/daily/time/0"), "1763856000");
@@ -237,12 +252,29 @@ TEST(units_are_converted_and_named)
 TEST(wrong_questions_get_400_with_a_reason)
 {
 	static const char *const queries[] = {
-		"", "latitude=1", "longitude=1", "latitude=91&longitude=1", "latitude=1&longitude=181", "latitude=x&longitude=1", "latitude=1,2&longitude=1",
-		"latitude=NaN&longitude=1", "latitude=1e999&longitude=1",
-		PARIS "daily=temperature", PARIS "hourly=nope", PARIS "current=sunrise", PARIS "forecast_days=17", PARIS "forecast_days=-1",
-		PARIS "past_days=93", PARIS "timezone=Mars%2FOlympus", PARIS "temperature_unit=kelvin", PARIS "start_date=2025-11-20",
-		PARIS "start_date=2025-11-20&end_date=2025-11-19", PARIS "start_date=2025-02-30&end_date=2025-03-01",
-		PARIS "start_date=2020-01-01&end_date=2020-01-02", PARIS "timezone=auto,auto,auto", PARIS "daily=%zz",
+		"",
+		"latitude=1",
+		"longitude=1",
+		"latitude=91&longitude=1",
+		"latitude=1&longitude=181",
+		"latitude=x&longitude=1",
+		"latitude=1,2&longitude=1",
+		"latitude=NaN&longitude=1",
+		"latitude=1e999&longitude=1",
+		PARIS "daily=temperature",
+		PARIS "hourly=nope",
+		PARIS "current=sunrise",
+		PARIS "forecast_days=17",
+		PARIS "forecast_days=-1",
+		PARIS "past_days=93",
+		PARIS "timezone=Mars%2FOlympus",
+		PARIS "temperature_unit=kelvin",
+		PARIS "start_date=2025-11-20",
+		PARIS "start_date=2025-11-20&end_date=2025-11-19",
+		PARIS "start_date=2025-02-30&end_date=2025-03-01",
+		PARIS "start_date=2020-01-01&end_date=2020-01-02",
+		PARIS "timezone=auto,auto,auto",
+		PARIS "daily=%zz",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
 		struct asked q;
@@ -257,12 +289,17 @@ TEST(wrong_questions_get_400_with_a_reason)
 TEST(every_variable_has_a_value)
 {
 	struct asked q;
-	ask(&q, PARIS "hourly=temperature_2m,relative_humidity_2m,dew_point_2m,apparent_temperature,precipitation_probability,precipitation,rain,showers,"
-		      "snowfall,weather_code,pressure_msl,surface_pressure,cloud_cover,visibility,wind_speed_10m,wind_direction_10m,wind_gusts_10m,is_day,"
+	ask(&q, PARIS "hourly=temperature_2m,relative_humidity_2m,dew_point_2m,apparent_temperature,precipitation_"
+		      "probability,precipitation,rain,showers,"
+		      "snowfall,weather_code,pressure_msl,surface_pressure,cloud_cover,visibility,wind_speed_10m,wind_"
+		      "direction_10m,wind_gusts_10m,is_day,"
 		      "uv_index,sunshine_duration,shortwave_radiation&forecast_days=1"
-		      "&daily=weather_code,temperature_2m_max,temperature_2m_min,temperature_2m_mean,apparent_temperature_max,apparent_temperature_min,sunrise,"
-		      "sunset,daylight_duration,sunshine_duration,uv_index_max,precipitation_sum,rain_sum,showers_sum,snowfall_sum,precipitation_hours,"
-		      "precipitation_probability_max,wind_speed_10m_max,wind_gusts_10m_max,wind_direction_10m_dominant,shortwave_radiation_sum");
+		      "&daily=weather_code,temperature_2m_max,temperature_2m_min,temperature_2m_mean,apparent_"
+		      "temperature_max,apparent_temperature_min,sunrise,"
+		      "sunset,daylight_duration,sunshine_duration,uv_index_max,precipitation_sum,rain_sum,showers_sum,"
+		      "snowfall_sum,precipitation_hours,"
+		      "precipitation_probability_max,wind_speed_10m_max,wind_gusts_10m_max,wind_direction_10m_dominant,"
+		      "shortwave_radiation_sum");
 	assert_int_equal(q.status, 200);
 	static const char *const groups[] = { "hourly", "daily" };
 	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
@@ -278,18 +315,22 @@ TEST(every_variable_has_a_value)
 
 TEST(an_answer_is_cheap)
 {
-	/* No assertion about time: the number is for the reader, the test that it stays correct a thousand times over. */
+	/* No assertion about time: the number is for the reader, the test that it stays correct a thousand times over.
+	 */
 	uint64_t before = clock_mono_ns();
 	for (int i = 0; i < 1000; i++) {
 		struct arena a;
 		struct buf b;
 		arena_init(&a, 0);
 		buf_init(&b, SAMPLE_ANSWER_MAX);
-		assert_int_equal(forecast_answer(&a,
-						 STR(PARIS "current=temperature_2m,relative_humidity_2m,weather_code,wind_speed_10m&"
-							   "daily=weather_code,temperature_2m_max,temperature_2m_min,precipitation_sum&timezone=auto"),
-						 NOON_NOVEMBER, &b),
-				 200);
+		assert_int_equal(
+		    forecast_answer(
+			&a,
+			STR(PARIS
+			    "current=temperature_2m,relative_humidity_2m,weather_code,wind_speed_10m&"
+			    "daily=weather_code,temperature_2m_max,temperature_2m_min,precipitation_sum&timezone=auto"),
+			NOON_NOVEMBER, &b),
+		    200);
 		buf_done(&b);
 		arena_done(&a);
 	}
@@ -297,7 +338,7 @@ TEST(an_answer_is_cheap)
 }
 
 RUN_TESTS(CLAIM(keys_come_in_the_real_order), CLAIM(columns_are_parallel), CLAIM(days_agree_with_their_hours),
-	  CLAIM(the_same_question_gives_the_same_bytes), CLAIM(summer_is_warmer_than_winter_on_both_sides), CLAIM(zones_follow_their_summer_time),
-	  CLAIM(several_points_make_an_array_with_location_ids_from_the_second), CLAIM(open_country_has_no_elevation_and_far_days_have_nulls),
-	  CLAIM(units_are_converted_and_named), CLAIM(wrong_questions_get_400_with_a_reason), CLAIM(every_variable_has_a_value),
-	  CLAIM(an_answer_is_cheap))
+	  CLAIM(the_same_question_gives_the_same_bytes), CLAIM(summer_is_warmer_than_winter_on_both_sides),
+	  CLAIM(zones_follow_their_summer_time), CLAIM(several_points_make_an_array_with_location_ids_from_the_second),
+	  CLAIM(open_country_has_no_elevation_and_far_days_have_nulls), CLAIM(units_are_converted_and_named),
+	  CLAIM(wrong_questions_get_400_with_a_reason), CLAIM(every_variable_has_a_value), CLAIM(an_answer_is_cheap))

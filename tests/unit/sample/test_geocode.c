@@ -89,7 +89,15 @@ TEST(the_most_people_come_first_and_a_second_part_narrows)
 TEST(nothing_found_leaves_results_out)
 {
 	static const char *const queries[] = {
-		"name=", "name=P", "name=Xyzzyville", "name=City+0", "name=City+01", "name=City+1234567890", "name=City+12x", "name=Pa", "name=Paris,Spain",
+		"name=",
+		"name=P",
+		"name=Xyzzyville",
+		"name=City+0",
+		"name=City+01",
+		"name=City+1234567890",
+		"name=City+12x",
+		"name=Pa",
+		"name=Paris,Spain",
 		"name=%F0%9F%98%80%F0%9F%98%80",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
@@ -114,13 +122,19 @@ TEST(empty_fields_are_left_out)
 
 TEST(wrong_questions_get_400_with_a_reason)
 {
-	static const char *const queries[] = { "", "count=3", "name=Paris&count=0", "name=Paris&count=101", "name=Paris&count=x",
-					       "name=Paris&format=protobuf", "name=%zz" };
+	static const char *const queries[] = { "",
+					       "count=3",
+					       "name=Paris&count=0",
+					       "name=Paris&count=101",
+					       "name=Paris&count=x",
+					       "name=Paris&format=protobuf",
+					       "name=%zz" };
 	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
 		struct asked q;
 		ask(&q, queries[i]);
 		assert_int_equal(q.status, 400);
-		assert_true(value_is(value_get_c(&q.root, "error"), VALUE_BOOL) && value_get_c(&q.root, "error")->truth);
+		assert_true(value_is(value_get_c(&q.root, "error"), VALUE_BOOL) &&
+			    value_get_c(&q.root, "error")->truth);
 		assert_true(value_is(value_get_c(&q.root, "reason"), VALUE_STRING));
 		done(&q);
 	}
@@ -176,6 +190,7 @@ TEST(made_up_cities_differ_and_stay_where_they_are)
 	done(&q);
 }
 
-RUN_TESTS(CLAIM(one_name_in_two_languages_with_and_without_marks), CLAIM(the_most_people_come_first_and_a_second_part_narrows),
-	  CLAIM(nothing_found_leaves_results_out), CLAIM(empty_fields_are_left_out), CLAIM(wrong_questions_get_400_with_a_reason),
+RUN_TESTS(CLAIM(one_name_in_two_languages_with_and_without_marks),
+	  CLAIM(the_most_people_come_first_and_a_second_part_narrows), CLAIM(nothing_found_leaves_results_out),
+	  CLAIM(empty_fields_are_left_out), CLAIM(wrong_questions_get_400_with_a_reason),
 	  CLAIM(an_id_leads_back_to_its_place), CLAIM(made_up_cities_differ_and_stay_where_they_are))
