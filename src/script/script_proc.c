@@ -26,9 +26,10 @@ static const char *const environment[] = {
 	"JSC_useConcurrentJIT=0",
 	"JSC_numberOfGCMarkers=1",
 	"TZ=UTC",
-#ifdef __SANITIZE_ADDRESS__ /* the leak check needs ptrace, and the engine's own handlers come first */
-	"ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_abort=0:handle_sigfpe=0:use_"
-	"sigaltstack=0",
+#ifdef __SANITIZE_ADDRESS__ /* no ptrace for the leak check, the engine's own handlers first, no hoard of freed memory \
+			     */
+	"ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_abort=0:handle_sigfpe=0:"
+	"use_sigaltstack=0:quarantine_size_mb=4:allocator_may_return_null=1:exitcode=70",
 #endif
 	NULL,
 };
