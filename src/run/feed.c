@@ -15,7 +15,7 @@ void feed_init(struct run *r)
 	struct feed *f = &r->feed;
 	list_init(&f->chunks);
 	arena_init(&f->rows_arena, 2 * (size_t)ARENA_MAX_DEFAULT); /* a read gives no more than the half */
-	f->source_ended = !r->config.source.read;
+	f->source_ended = !r->config.source.read && r->config.resume;
 	f->read_items = FEED_READ_ITEMS;
 	if (r->config.is_replay) {
 		f->next_out = r->config.replay_from;
@@ -134,7 +134,8 @@ void feed_pump(struct run *r)
 	struct err e = ERR_INIT;
 	uint32_t count = 0;
 	buf_clear(&r->scratch);
-	enum source_verdict v = r->config.source.read(r->config.source.arg, &r->scratch, FEED_CHUNK_BYTES, &count, &e);
+	const struct run_source *source = &r->config.source;
+	enum source_verdict v = source->read ? source->read(source->arg, &r->scratch, FEED_CHUNK_BYTES, &count, &e) : SOURCE_END;
 	if (v != SOURCE_BAD && !buf_ok(&r->scratch)) {
 		v = SOURCE_BAD;
 		count = 0;
