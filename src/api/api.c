@@ -185,8 +185,8 @@ bool request_page(struct request *rq, size_t *ret_limit, int64_t *ret_after)
 	struct str limit = request_query(rq, "limit"), after = request_query(rq, "after");
 	uint64_t n = 50;
 	*ret_after = 0;
-	if (limit.ptr && (num_parse_u64(limit, &n) < 0 || n < 1 || n > STORE_PAGE_MAX)) {
-		reply_problem(rq, 400, "invalid_query", NULL, "limit must be a number from 1 to %d", STORE_PAGE_MAX);
+	if (limit.ptr && (num_parse_u64(limit, &n) < 0 || n < 1 || n > API_PAGE_MAX)) {
+		reply_problem(rq, 400, "invalid_query", NULL, "limit must be a number from 1 to %d", API_PAGE_MAX);
 		return false;
 	}
 	if (after.ptr && (num_parse_i64(after, ret_after) < 0 || *ret_after < 0)) {

@@ -8,6 +8,7 @@
 #define API_SUBMIT_WAIT_MS 30000 /* how long a form waits for its run */
 #define API_WAIT_MAX_MS 60000	 /* most that `Prefer: wait=` gets */
 #define API_CLIP_BYTES 65536	 /* of a body shown in an item's page */
+#define API_PAGE_MAX 200		 /* rows of one page; the store is asked for one more, to know whether it is the last */
 #define API_ITEMS_MAX 10000	 /* items of one request that starts a run */
 
 struct api;

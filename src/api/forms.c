@@ -28,6 +28,7 @@ struct submission {
 	struct str display, language;
 	struct value answer; /* grows until it is sent */
 	struct value item;
+	struct value saved;  /* { run_id, entry_id }: what is done even if the view cannot be made */
 	struct value call;   /* { function, arguments } */
 };
 
@@ -42,7 +43,7 @@ static void on_view(void *arg, const struct script_result *results, size_t n)
 	struct request *rq = arg;
 	struct submission *s = rq->state;
 	if (results[0].error) {
-		reply_problem(rq, 500, script_error_name(results[0].error), NULL, "the result is saved, but function %.*s failed: %.*s",
+		reply_problem(rq, 500, script_error_name(results[0].error), &s->saved, "the result is saved, but function %.*s failed: %.*s",
 			      STR_ARG(s->display), STR_ARG(results[0].detail));
 		loaded_unref(s->loaded);
 	} else {
@@ -81,11 +82,18 @@ static void on_rows(void *arg, const struct store_result *result)
 {
 	struct request *rq = arg;
 	struct submission *s = rq->state;
-	int64_t run = 0;
+	int64_t run = 0, entry = 0;
 	for (size_t i = 0; i < result->n; i++) {
 		run = result->rows[i].key.run;
 		if (result->rows[i].kind == LEDGER_ENTRY && result->rows[i].number)
-			view_set_str(&rq->arena, &s->answer, "entry_id", str_c(arena_printf(&rq->arena, "%lld", (long long)result->rows[i].number)));
+			entry = result->rows[i].number;
+	}
+	s->saved = value_object();
+	view_set_str(&rq->arena, &s->saved, "run_id", str_c(arena_printf(&rq->arena, "%lld", (long long)run)));
+	if (entry) {
+		struct str id = str_c(arena_printf(&rq->arena, "%lld", (long long)entry));
+		view_set_str(&rq->arena, &s->answer, "entry_id", id);
+		view_set_str(&rq->arena, &s->saved, "entry_id", id);
 	}
 	view_make(rq, s, run);
 	request_release(rq);
@@ -178,6 +186,9 @@ static void submit_ready(struct request *rq, struct loaded *k)
 	s->language = value_is(language, VALUE_STRING) ? value_text(language) : STR("en");
 	rq->state = s;
 	buf_init(&line, RUN_LINE_MAX);
+	/* The language of the page goes along as data, so that scripts can speak it; a field of the model of that name is the person's own. */
+	if (!value_get_c(data, "language") && !component_field(k->component, STR("language")))
+		(void)value_set(&rq->arena, value_get_c(&rq->body, "data"), STR("language"), value_string(s->language));
 	(void)json_write(&line, data, JSON_COMPACT);
 	(void)buf_append_char(&line, '\n');
 	if (!live_start(rq, p, "form", &line, 1, API_SUBMIT_WAIT_MS, run_over))

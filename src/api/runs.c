@@ -122,16 +122,17 @@ static void on_runs(void *arg, const struct store_result *result)
 	struct request *rq = arg;
 	struct arena *a = &rq->arena;
 	struct value items = value_array(), next = value_null();
+	size_t limit = *(size_t *)rq->state, shown = result->n < limit ? result->n : limit;
 	if (result->error) {
 		reply_store_error(rq, result);
 	} else {
-		for (size_t i = 0; i < result->n; i++) {
+		for (size_t i = 0; i < shown; i++) {
 			struct live_run *lr = live_find(rq->api, result->runs[i].id);
 			const struct run_row *row = lr ? run_row(lr->run) : &result->runs[i];
 			(void)value_push(a, &items, view_run(a, row, is_interrupted(rq->api, row)));
 		}
-		if (result->n && result->n == *(size_t *)rq->state)
-			next = value_string(str_c(arena_printf(a, "%lld", (long long)result->runs[result->n - 1].id)));
+		if (result->n > shown)
+			next = value_string(str_c(arena_printf(a, "%lld", (long long)result->runs[shown - 1].id)));
 		struct value page = view_page(a, items, next, value_int(a, (int64_t)result->total));
 		reply_json(rq, 200, &page, NULL);
 	}
@@ -147,7 +148,7 @@ void get_runs(struct request *rq)
 		return;
 	rq->state = limit;
 	request_hold(rq);
-	asked(rq, store_run_list(rq->api->config.store, after, -1, *limit, on_runs, rq, &e), &e);
+	asked(rq, store_run_list(rq->api->config.store, after, -1, *limit + 1, on_runs, rq, &e), &e);
 }
 
 static void on_entries(void *arg, const struct store_result *result)
@@ -155,13 +156,14 @@ static void on_entries(void *arg, const struct store_result *result)
 	struct request *rq = arg;
 	struct arena *a = &rq->arena;
 	struct value items = value_array(), next = value_null();
+	size_t limit = *(size_t *)rq->state, shown = result->n < limit ? result->n : limit;
 	if (result->error) {
 		reply_store_error(rq, result);
 	} else {
-		for (size_t i = 0; i < result->n; i++)
+		for (size_t i = 0; i < shown; i++)
 			(void)value_push(a, &items, view_entry(a, &result->entries[i]));
-		if (result->n && result->n == *(size_t *)rq->state)
-			next = value_string(str_c(arena_printf(a, "%lld", (long long)result->entries[result->n - 1].id)));
+		if (result->n > shown)
+			next = value_string(str_c(arena_printf(a, "%lld", (long long)result->entries[shown - 1].id)));
 		struct value page = view_page(a, items, next, value_int(a, (int64_t)result->total));
 		reply_json(rq, 200, &page, NULL);
 	}
@@ -177,7 +179,7 @@ void get_entries(struct request *rq)
 		return;
 	rq->state = limit;
 	request_hold(rq);
-	asked(rq, store_entry_list(rq->api->config.store, rq->params[0], after, *limit, on_entries, rq, &e), &e);
+	asked(rq, store_entry_list(rq->api->config.store, rq->params[0], after, *limit + 1, on_entries, rq, &e), &e);
 }
 
 static void on_entry(void *arg, const struct store_result *result)

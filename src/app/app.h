@@ -77,6 +77,7 @@ struct plan *app_plan(struct app *a, struct component *k, struct str dataflow);
  * sample API (started here if nobody runs it). True when the environment changed: load the component again.
  */
 bool app_environment_falls_back(struct app *a, const struct component *k);
+#define SAMPLE_API_PORT 8090 /* where examples expect the sample API */
 /* Serve the sample API in this process. */
 int app_sample_open(struct app *a, uint16_t port, struct err *e);
 /* Print complaints, each with its place. */

@@ -27,8 +27,8 @@ struct serve {
 	struct app app;
 	struct api *api;
 	struct loop_timer grace;
-	const char *port_text, *sample_port_text;
-	uint16_t port, sample_port;
+	const char *port_text;
+	uint16_t port;
 	bool with_sample;
 	int stops; /* signals that came */
 };
@@ -95,7 +95,7 @@ static int serve_open(struct serve *s, int n, char **files)
 		return code;
 	struct api_config config = { .loop = s->app.loop, .store = s->app.store, .services = &s->app.services, .env = s->app.env, .port = s->port };
 	if (api_open(&s->api, &config, &e) < 0 ||
-	    (s->with_sample && app_sample_open(&s->app, s->sample_port, &e) < 0)) {
+	    (s->with_sample && app_sample_open(&s->app, SAMPLE_API_PORT, &e) < 0)) {
 		app_say("%s", e.msg);
 		return EXIT_UNREACHABLE;
 	}
@@ -107,18 +107,17 @@ static int serve_open(struct serve *s, int n, char **files)
 
 int cmd_serve(int argc, char **argv)
 {
-	struct serve s = { .port_text = SERVE_PORT, .sample_port_text = SAMPLE_PORT };
+	struct serve s = { .port_text = SERVE_PORT };
 	const struct command *c = app_command("serve");
 	const struct flag flags[] = {
 		{ .name = "port", .letter = 'p', .value = &s.port_text },
 		{ .name = "sample", .present = &s.with_sample },
-		{ .name = "sample-port", .value = &s.sample_port_text },
 		{ .name = NULL },
 	};
 	struct err e = ERR_INIT;
 	int first;
-	if (!app_flags_parse(c, argc, argv, &s.app.flags, flags, &first) || !port_parse(c, "port", s.port_text, &s.port) ||
-	    !port_parse(c, "sample-port", s.sample_port_text, &s.sample_port))
+	if (!app_flags_parse(c, argc, argv, &s.app.flags, flags, &first) ||
+	    !port_parse(c, "port", s.port_text, &s.port))
 		return EXIT_USAGE;
 	(void)signal(SIGPIPE, SIG_IGN);
 	int code = serve_open(&s, argc - first, argv + first);

@@ -11,7 +11,6 @@
 
 #define SAMPLE_ENV "sample"
 #define SAMPLE_URL "http://127.0.0.1:8090"
-#define SAMPLE_API_PORT 8090
 #define REACH_MS 2000 /* how long the first environment may take to be reached */
 
 /* The first system that has both; the URL of its first environment, or the null string. */

@@ -31,8 +31,8 @@ const struct command commands[] = {
 	{ "export", "export NAME [-o FILE]", "write an imported component as YAML", cmd_export, "" },
 	{ "serve", "serve [FILE...] [--port 8080] [--sample]", "run the server on 127.0.0.1", cmd_serve,
 	  "  --port N          default 8080; 0 takes any free one\n"
-	  "  --sample          also run the sample API, and use the environment \"sample\"\n"
-	  "  --sample-port N   default 8090\n" },
+	  "  --sample          also run the sample API, and use the environment \"sample\"\n" },
+
 	{ "sample-api", "sample-api [--port 8090] [--delay MS]", "run the bundled sample API alone", cmd_sample_api, "" },
 	{ "runs", "runs list | show ID", "runs of the data directory", cmd_runs, "  -o FORMAT         table, json or ndjson\n" },
 	{ "entries", "entries list COMPONENT | get COMPONENT ID", "saved entries", cmd_entries, "  -o FORMAT         table, json or ndjson\n" },

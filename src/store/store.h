@@ -12,7 +12,7 @@
 struct store;
 
 #define STORE_GROUP_MAX 1024		  /* operations of one commit */
-#define STORE_PAGE_MAX 200		  /* rows of one page */
+#define STORE_PAGE_MAX 256		  /* rows of one page */
 #define STORE_PENDING_MAX (64u << 20)	  /* bytes queued; callers ask store_is_full() and hold back */
 
 enum store_error {
