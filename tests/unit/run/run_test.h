@@ -389,6 +389,13 @@ static inline void on_step(void *arg, const struct plan_step *s, const struct it
 	w->happened++;
 }
 
+/* A line ends, and so does the text: it is looked into with strstr(). */
+static inline void text_end(struct buf *b)
+{
+	(void)buf_append(b, "\n", 2);
+	b->len--;
+}
+
 static inline void on_output(void *arg, const struct item *it)
 {
 	struct world *w = arg;
@@ -399,7 +406,7 @@ static inline void on_output(void *arg, const struct item *it)
 	w->happened++;
 	(void)buf_printf(&w->outputs, "%" PRIu64 " ", it->seq);
 	assert_int_equal(json_write(&w->outputs, &it->root, JSON_COMPACT), 0);
-	(void)buf_append_char(&w->outputs, '\n');
+	text_end(&w->outputs);
 	(void)world_frees(w, AT_OUTPUT);
 }
 
@@ -410,8 +417,7 @@ static inline void on_problem(void *arg, const struct item *it)
 	w->n_problems++;
 	(void)buf_printf(&w->problems, "%" PRIu64 " %d ", it->seq, it->state);
 	(void)json_write(&w->problems, &it->problem, JSON_COMPACT);
-	(void)buf_append(&w->problems, "\n", 2); /* to be looked into with strstr() */
-	w->problems.len--;
+	text_end(&w->problems);
 	(void)world_frees(w, AT_PROBLEM);
 }
 
@@ -450,8 +456,11 @@ static inline void world_forget(struct world *w)
 	w->n_outputs = w->n_problems = w->most_live = 0;
 	w->out_of_order = false;
 	buf_clear(&w->outputs);
-	(void)buf_reserve(&w->outputs, 1);
 	buf_clear(&w->problems);
+	text_end(&w->outputs);
+	text_end(&w->problems);
+	w->outputs.len = w->problems.len = 0;
+	*w->outputs.ptr = *w->problems.ptr = '\0';
 	*w->problem = '\0';
 }
 
