@@ -99,11 +99,11 @@ static void on_rows(void *arg, const struct store_result *result)
 	request_release(rq);
 }
 
-/* 422 when the data did not fit the model, 504 for a time-out, else 502. */
+/* 422 when the data did not fit the model or a script refused it, 504 for a time-out, else 502. */
 static int problem_status(const struct value *problem)
 {
 	const struct value *type = value_get_c(problem, "type");
-	if (value_is_string(type, STR("invalid_input")))
+	if (value_is_string(type, STR("invalid_input")) || value_is_string(type, STR("script_threw")))
 		return 422;
 	return value_is(type, VALUE_STRING) && str_ends(value_text(type), STR("_timeout")) ? 504 : 502;
 }
@@ -122,7 +122,11 @@ static void reply_failed(struct request *rq, struct live_run *lr)
 	}
 	view_set_str(a, &more, "run_id", str_c(arena_printf(a, "%lld", (long long)row->id)));
 	const struct value *type = value_get_c(&copy, "type"), *detail = value_get_c(&copy, "detail");
+	const struct value *message = value_get_c(&copy, "message");
 	struct str text = value_is(detail, VALUE_STRING) ? value_text(detail) : row->problem;
+	/* The person at the form reads what the script says; the place in it is for the run's page. */
+	if (value_is(message, VALUE_STRING) && message->len)
+		text = value_text(message);
 	reply_problem(rq, problem_status(&copy), value_is(type, VALUE_STRING) ? arena_c(a, value_text(type)) : "run_failed", &more, "%.*s",
 		      STR_ARG(text));
 }

@@ -191,9 +191,14 @@ void job_fail_next(struct script_job *j, enum script_error error, struct str tex
 		(void)snprintf(place, sizeof(place), " (line %u)", line);
 	char *detail =
 	    arena_printf(&j->details, "%.200s%s%.*s%s", name ? name : "", name ? ": " : "", (int)cut, text.ptr, place);
-	*r = (struct script_result){
-		.error = error, .detail = str_c(detail ? detail : ""), .line = line, .column = column
-	};
+	struct str thrown = str_from(text.ptr, cut);
+	if (str_starts(thrown, STR("Error: ")))
+		thrown = str_from(thrown.ptr + 7, thrown.len - 7);
+	*r = (struct script_result){ .error = error,
+				     .detail = str_c(detail ? detail : ""),
+				     .message = arena_str(&j->details, thrown),
+				     .line = line,
+				     .column = column };
 }
 
 void job_answer_next(struct script_job *j, struct str json)

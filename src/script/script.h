@@ -61,6 +61,7 @@ struct script_result {
 	enum script_error error;
 	struct str detail; /* when error: message with line and column in the source, at most 2 KiB; borrowed until the
 			      callback returns */
+	struct str message; /* what was thrown, alone: without program, "Error: " and place; borrowed like detail */
 	unsigned line, column; /* in the source, from 1; 0 = unknown */
 	struct value value;    /* when ok: lives in the arena given with the item */
 };

@@ -53,7 +53,11 @@ void batch_free(struct batch *b)
 void batch_fail_item(struct step *s, struct item *it, const struct script_result *result)
 {
 	struct str detail = arena_str(&it->arena, result->detail); /* names the step, line and column */
-	step_fail(s, it, call_problem(&it->arena, script_error_name(result->error), "The script failed", detail, 0), ITEM_FAILED);
+	struct value problem = call_problem(&it->arena, script_error_name(result->error), "The script failed", detail, 0);
+	/* What a script throws on purpose is written for the person who gave the data. */
+	if (result->error == SCRIPT_THREW && problem.kind == VALUE_OBJECT)
+		(void)value_set(&it->arena, &problem, STR("message"), value_string(arena_str(&it->arena, result->message)));
+	step_fail(s, it, problem, ITEM_FAILED);
 }
 
 static void on_trip(void *arg, const struct script_result *results, size_t n)
