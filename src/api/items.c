@@ -47,7 +47,7 @@ static const struct ledger_row *problem_of(const struct store_result *result, ui
 
 static const char *state_name(const struct run_row *row, const struct ledger_row *problem, uint64_t seq)
 {
-	if (problem)
+	if (problem && problem->code != ITEM_KEPT)
 		return problem->code == ITEM_UNKNOWN ? "unknown outcome" : "failed";
 	if (row->state == RUN_RUNNING && seq >= row->items_out + row->failed + row->unknown)
 		return "running";

@@ -153,6 +153,8 @@ static void on_problems(void *arg, const struct store_result *result)
 	for (size_t i = 0; i < result->n; i++) {
 		const struct ledger_row *row = &result->rows[i];
 		struct value v = value_object();
+		if (row->code == ITEM_KEPT)
+			continue;
 		view_set_int(&l->arena, &v, "seq", (int64_t)row->key.seq);
 		view_set_str(&l->arena, &v, "state", row->code == ITEM_UNKNOWN ? STR("unknown outcome") : STR("failed"));
 		view_set(&l->arena, &v, "problem", view_json(&l->arena, row->head));

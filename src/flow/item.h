@@ -11,6 +11,7 @@ enum item_state {
 	ITEM_DONE,
 	ITEM_FAILED,  /* problem says where and why */
 	ITEM_UNKNOWN, /* an unsafe call without outcome: a person decides */
+	ITEM_KEPT,    /* only in the ledger: failed in a step that passes errors on, so that it fails there again when read back */
 };
 
 struct item {

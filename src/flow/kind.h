@@ -51,9 +51,18 @@ struct kind {
 	/* Run: state of one run (step_state()), items in, end of turn, end. Missing verbs do nothing; a missing start passes items on. */
 	int (*open)(struct step *s, struct err *e);
 	enum verdict (*start)(struct step *s, struct item *it);
+	void (*stop)(struct step *s);  /* the run stops early: let go, by step_drop(), of items for which nothing has begun */
 	void (*flush)(struct step *s); /* end of a turn in which start was called: send what was gathered */
 	void (*close)(struct step *s); /* cancel everything; items inside are the run's to bury */
 };
+
+/* What becomes of an item that fails in a step (setting on_error, every kind has it). Unknown outcomes are never passed on. */
+enum on_error {
+	ON_ERROR_SKIP, /* it ends there, recorded as failed; the others go on */
+	ON_ERROR_STOP, /* the same, and the run takes no more work: what is under way ends, the rest is not begun */
+	ON_ERROR_KEEP, /* it goes on with item._error, the problem */
+};
+#define ITEM_ERROR_FIELD "_error"
 
 struct plan_step {
 	const struct kind *kind;
@@ -63,6 +72,10 @@ struct plan_step {
 	ptrdiff_t source; /* index of the source step, -1 = none */
 	size_t *followers;
 	size_t n_followers;
+	size_t *error_followers; /* steps whose source_output is "errors": they take the items that fail here, with item._error */
+	size_t n_error_followers;
+	enum on_error on_error;
+	bool takes_errors;
 	void *opts;	/* the kind's struct, filled from its rows */
 	void *compiled; /* the kind's own */
 };

@@ -11,7 +11,10 @@
 
 #define PLAN_ARENA_MAX (64u << 20) /* bytes of one compiled dataflow */
 
-static const char *const step_names[] = { "name", "title", "kind", "source_step", "notes", NULL };
+static const char *const step_names[] = { "name",  "title",	   "kind", "source_step",
+					  "notes", "source_output", "on_error", NULL };
+static const char *const on_error_names[] = { "skip", "stop", "keep", NULL };
+static const char *const source_output_names[] = { "items", "errors", NULL };
 static const struct opt no_rows[] = { OPT_END };
 
 /* A dataflow on its way to a plan; indices are those of the file until it is ordered. */
@@ -189,6 +192,41 @@ static void order_steps(struct planner *p)
 	}
 }
 
+/* A setting with a few words to choose from; the first is the default. */
+static int take_choice(struct planner *p, size_t i, const char *member, const char *const *words)
+{
+	const struct value *v = value_get_c(p->flow->steps[i].settings, member);
+	if (!v || v->kind == VALUE_NULL)
+		return 0;
+	for (int w = 0; words[w]; w++) {
+		if (value_is_string(v, str_c(words[w])))
+			return w;
+	}
+	struct str text = check_place(&p->check, "%s must be %s or %s%s%s", member, words[0], words[1],
+				      words[2] ? " or " : "", words[2] ? words[2] : "");
+	complain_step(p, i, member, text.ptr);
+	return 0;
+}
+
+/* Steps that take the items of step i, those that take what fails in it apart. */
+static int link_followers(struct plan *plan, struct plan_step *s)
+{
+	size_t n = plan->n_steps;
+	s->followers = ARENA_ARRAY(&plan->arena, size_t, n);
+	s->error_followers = ARENA_ARRAY(&plan->arena, size_t, n);
+	if (!s->followers || !s->error_followers)
+		return -ERR_NO_MEMORY;
+	for (size_t j = 0; j < n; j++) {
+		if (plan->steps[j].source != (ptrdiff_t)s->index)
+			continue;
+		if (plan->steps[j].takes_errors)
+			s->error_followers[s->n_error_followers++] = j;
+		else
+			s->followers[s->n_followers++] = j;
+	}
+	return 0;
+}
+
 static int link_steps(struct planner *p)
 {
 	struct plan *plan = p->plan;
@@ -208,17 +246,13 @@ static int link_steps(struct planner *p)
 			.index = i,
 			.stage_index = s->stage_index,
 			.source = source < 0 ? -1 : (ptrdiff_t)p->positions[source],
+			.on_error = (enum on_error)take_choice(p, p->order[i], "on_error", on_error_names),
+			.takes_errors = take_choice(p, p->order[i], "source_output", source_output_names) == 1,
 		};
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct plan_step *s = &plan->steps[i];
-		s->followers = ARENA_ARRAY(&plan->arena, size_t, n);
-		if (!s->followers)
+		if (link_followers(plan, &plan->steps[i]) < 0)
 			return -ERR_NO_MEMORY;
-		for (size_t j = 0; j < n; j++) {
-			if (plan->steps[j].source == (ptrdiff_t)i)
-				s->followers[s->n_followers++] = j;
-		}
 	}
 	return 0;
 }

@@ -3,112 +3,12 @@
 #include "base/json.h"
 #include "flow/component_int.h"
 
-#define NAME "\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_-]*$\",\"maxLength\":64"
-#define REF(name) "{\"$ref\":\"#/$defs/" name "\"}"
-
-/* The fixed part; systems, fields and the settings of the kinds are put in below. */
-static const char frame[] =
-    "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"Weir component\",\"type\":\"object\","
-    "\"required\":[\"weir\",\"component\"],\"additionalProperties\":false,\"properties\":{"
-    "\"weir\":{\"const\":1,\"description\":\"Version of this format.\"},"
-    "\"component\":{" NAME ",\"description\":\"Name of the component.\"},"
-    "\"title\":" REF("text") ",\"description\":" REF(
-	"text") ","
-		"\"systems\":{\"type\":\"object\",\"description\":\"External services that the dataflows call.\","
-		"\"propertyNames\":{" NAME "},\"additionalProperties\":" REF(
-		    "system") "},"
-			      "\"model\":{\"type\":\"array\",\"maxItems\":500,\"description\":\"Fields of the "
-			      "component's entries.\",\"items\":" REF(
-				  "field") "},"
-					   "\"dataflows\":{\"type\":\"object\",\"propertyNames\":{" NAME
-					   "},\"additionalProperties\":" REF(
-					       "dataflow") "},"
-							   "\"forms\":{\"type\":\"object\",\"propertyNames\":{" NAME
-							   "},\"additionalProperties\":" REF(
-							       "form") "},"
-								       "\"functions\":{\"type\":\"string\","
-								       "\"description\":\"JavaScript functions that "
-								       "forms display with.\"}},"
-								       "\"$defs\":{"
-								       "\"text\":{\"description\":\"One text, or one "
-								       "by "
-								       "language.\",\"anyOf\":[{\"type\":\"string\"},"
-								       "{\"type\":\"object\",\"propertyNames\":{"
-								       "\"pattern\":\"^[A-Za-z-]{2,16}$\"},"
-								       "\"additionalProperties\":{\"type\":\"string\"}}"
-								       "]},"
-								       "\"dataflow\":{\"type\":\"object\",\"required\":"
-								       "[\"stages\"],\"additionalProperties\":false,"
-								       "\"properties\":{"
-								       "\"title\":" REF("text") ",\"description\":" REF(
-									   "text") ","
-										   "\"stages\":{\"type\":\"array\","
-										   "\"minItems\":1,\"items\":{\"type\":"
-										   "\"object\",\"required\":[\"name\"],"
-										   "\"additionalProperties\":false,"
-										   "\"properties\":{\"name\":{\"type\":"
-										   "\"string\",\"minLength\":1},"
-										   "\"steps\":{\"type\":\"array\","
-										   "\"items\":" REF(
-										       "step") "}}}}}},"
-											       "\"form\":{\"type\":"
-											       "\"object\","
-											       "\"required\":["
-											       "\"submit\"],"
-											       "\"additionalProperties"
-											       "\":false,"
-											       "\"properties\":{"
-											       "\"title\":" REF("text") ",\"description\":" REF(
-												   "text") ","
-													   "\"fields\":"
-													   "{\"type\":"
-													   "\"array\","
-													   "\"items\":{"
-													   "\"type\":"
-													   "\"string\"}"
-													   ",\"descript"
-													   "ion\":"
-													   "\"Fields "
-													   "to fill "
-													   "in; none "
-													   "given = "
-													   "all of the "
-													   "model.\"},"
-													   "\"entries\""
-													   ":{\"type\":"
-													   "\"array\","
-													   "\"items\":{"
-													   "\"type\":"
-													   "\"string\"}"
-													   ",\"descript"
-													   "ion\":"
-													   "\"Fields "
-													   "shown of "
-													   "saved "
-													   "entries; "
-													   "none given "
-													   "= all.\"},"
-													   "\"submit\":"
-													   "{\"type\":"
-													   "\"string\","
-													   "\"descripti"
-													   "on\":"
-													   "\"Dataflow "
-													   "that takes "
-													   "what was "
-													   "filled "
-													   "in.\"},"
-													   "\"submit_"
-													   "title\""
-													   ":" REF(
-													       "text") ","
-														       "\"display\":{\"type\":\"string\",\"description\":\"Function (item, language) that returns what to show.\"}}}}}";
-
-static const char common[] = "{\"name\":{" NAME ",\"description\":\"Name of the step.\"},\"title\":" REF(
-    "text") ","
-	    "\"kind\":{\"type\":\"string\"},\"notes\":" REF(
-		"text") ","
-			"\"source_step\":{\"type\":\"string\",\"description\":\"Step whose items this one takes.\"}}";
+/* The fixed parts stand in files of their own; systems, fields and the settings of the kinds are put in below. */
+__asm__(".section .rodata\n"
+	".global schema_frame\nschema_frame:\n.incbin \"" __FILE__ ".json\"\n.byte 0\n"
+	".global schema_step\nschema_step:\n.incbin \"" __FILE__ ".step.json\"\n.byte 0\n"
+	".previous\n");
+extern const char schema_frame[], schema_step[];
 
 struct maker {
 	struct arena *arena;
@@ -149,12 +49,14 @@ static struct value kind_schema(struct maker *m, const struct kind *kind)
 		m->failed = opt_schema(kind->opts ? kind->opts : none, m->arena, &schema);
 	if (m->failed < 0)
 		return VALUE_NONE;
-	struct value properties = parsed(m, common);
+	struct value properties = parsed(m, schema_step);
 	const struct value *own = value_get_c(&schema, "properties");
 	for (uint32_t i = 0; m->failed == 0 && own && i < own->len; i++)
 		m->failed = value_set(m->arena, &properties, own->members[i].key, own->members[i].value);
-	if (kind->is_source && m->failed == 0)
+	if (kind->is_source && m->failed == 0) {
 		(void)value_remove(&properties, STR("source_step"));
+		(void)value_remove(&properties, STR("source_output"));
+	}
 	push(m, &required, text("name"));
 	push(m, &required, text("kind"));
 	if (!kind->is_source)
@@ -210,7 +112,7 @@ static void add_steps(struct maker *m, const struct flow_env *env, struct value 
 int component_schema(const struct flow_env *env, struct arena *a, struct value *ret)
 {
 	struct maker m = { .arena = a };
-	struct value schema = parsed(&m, frame), field = VALUE_NONE, system = VALUE_NONE;
+	struct value schema = parsed(&m, schema_frame), field = VALUE_NONE, system = VALUE_NONE;
 	struct value *defs = value_get_c(&schema, "$defs");
 	if (m.failed < 0)
 		return m.failed;

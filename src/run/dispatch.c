@@ -216,16 +216,66 @@ static void item_fail_here(struct run *r, struct item *it, const char *type, con
 	run_item_ends(r, it);
 }
 
+/* Setting on_error: stop. What waits is let go, what is under way ends by itself. */
+static void run_stop_early(struct run *r, const struct item *it)
+{
+	const struct value *detail = value_get_c(&it->problem, "detail");
+	if (r->is_stopping)
+		return;
+	r->is_stopping = true;
+	r->row.problem = str_c(arena_printf(&r->arena, "stopped at item %llu: %.*s", (unsigned long long)it->seq,
+					    STR_ARG(value_is(detail, VALUE_STRING) ? value_text(detail) : STR("it failed"))));
+	for (size_t i = 0; i < r->plan->n_steps; i++)
+		if (r->steps[i].plan->kind->stop)
+			r->steps[i].plan->kind->stop(&r->steps[i]);
+	run_schedule(r);
+}
+
+void step_drop(struct step *s, struct item *it)
+{
+	struct run *r = s->run;
+	struct flight *f = run_item_of(it)->flight;
+	f->is_dropped = true;
+	list_remove(&it->order_link);
+	branch_end(r, it, false);
+	step_leave_ready(s);
+}
+
+/* The item goes on with its problem as item._error: to the steps that take errors, and on as usual where on_error says keep. */
+static void step_pass_error(struct step *s, struct item *it)
+{
+	it->state = ITEM_FLOWING;
+	(void)value_set(&it->arena, &it->root, STR(ITEM_ERROR_FIELD), it->problem);
+	for (size_t i = 0; i < s->plan->n_error_followers; i++)
+		branch_copy(s->run, it, s->plan->error_followers[i]);
+	if (s->plan->on_error == ON_ERROR_KEEP) {
+		step_pass(s, it);
+		return;
+	}
+	list_remove(&it->order_link);
+	branch_end(s->run, it, false);
+	step_leave_ready(s);
+}
+
 static void step_item_failed(struct step *s, struct item *it)
 {
 	struct run *r = s->run;
-	uint64_t now = clock_mono_ns();
-	list_remove(&it->order_link);
+	bool passes = it->state == ITEM_FAILED && (s->plan->on_error == ON_ERROR_KEEP || s->plan->n_error_followers);
 	s->counts.failed++;
-	s->counts.busy_ns += now - it->entered_ns;
-	s->counts.last_ns = now;
+	if (passes)
+		it->state = ITEM_KEPT;
 	if (!step_recorded(s, it, LEDGER_PROBLEM))
 		item_record_problem(r, it, (uint32_t)s->plan->index);
+	if (passes) {
+		step_pass_error(s, it);
+		return;
+	}
+	uint64_t now = clock_mono_ns();
+	list_remove(&it->order_link);
+	s->counts.busy_ns += now - it->entered_ns;
+	s->counts.last_ns = now;
+	if (s->plan->on_error == ON_ERROR_STOP)
+		run_stop_early(r, it);
 	run_item_ends(r, it);
 	step_leave_ready(s);
 }
@@ -279,6 +329,10 @@ static void item_deliver(struct run *r, struct item *it)
 	if (!s->counts.in++)
 		s->counts.first_ns = it->entered_ns;
 	list_add_last(&s->arrivals, &it->order_link);
+	if (r->is_stopping) {
+		step_drop(s, it);
+		return;
+	}
 	if (item_ended_before(s, it))
 		return;
 	s->is_touched = true;
@@ -292,7 +346,7 @@ static void item_deliver(struct run *r, struct item *it)
 static bool feed_window(struct run *r)
 {
 	bool any = false;
-	while (r->live < r->window && !r->is_broken) {
+	while (r->live < r->window && !r->is_broken && !r->is_stopping) {
 		struct item *it = feed_next(r);
 		if (!it)
 			break;
@@ -336,12 +390,12 @@ static void flight_out(struct run *r, struct flight *f)
 		if (r->config.on_problem)
 			r->config.on_problem(r->config.arg, f->failed);
 		run_item_free(f->failed);
-	} else {
+	} else if (!f->is_dropped) {
 		r->row.items_out++;
 	}
 	LIST_FOREACH (node, &f->outputs) {
 		struct item *it = LIST_ENTRY(node, struct item, link);
-		if (!f->failed && !r->is_dead && r->config.on_output)
+		if (!f->failed && !f->is_dropped && !r->is_dead && r->config.on_output)
 			r->config.on_output(r->config.arg, it);
 		list_remove(&it->link);
 		run_item_free(it);

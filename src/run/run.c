@@ -57,6 +57,8 @@ static enum run_state final_state(const struct run *r)
 {
 	if (r->row.unknown)
 		return RUN_NEEDS_ATTENTION;
+	if (r->is_stopping)
+		return RUN_FAILED;
 	if (r->row.problem.len && !r->row.items_out)
 		return RUN_FAILED;
 	if (r->row.failed)
@@ -87,7 +89,7 @@ static void on_soon(struct loop_soon *soon)
 		return;
 	if (r->is_broken)
 		run_end(r);
-	else if (r->live == 0 && feed_is_over(r) && r->done_no == r->put_no)
+	else if (r->live == 0 && (feed_is_over(r) || r->is_stopping) && r->done_no == r->put_no)
 		run_finish(r);
 }
 
@@ -351,6 +353,11 @@ void *step_services(const struct step *s)
 const struct run_row *step_row(const struct step *s)
 {
 	return &s->run->row;
+}
+
+bool step_is_stopping(const struct step *s)
+{
+	return s->run->is_stopping;
 }
 
 bool step_is_replay(const struct step *s)

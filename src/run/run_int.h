@@ -15,6 +15,7 @@ struct flight {
 	uint64_t seq;
 	unsigned open;	  /* branches still inside steps */
 	enum item_state state;
+	bool is_dropped;  /* the run stopped before the item was through: neither out nor failed */
 	struct list outputs; /* items that reached the end, waiting to be let out */
 	struct item *failed; /* the first that failed, for on_problem */
 	uint64_t put_no;     /* the last write it rests on */
@@ -82,6 +83,7 @@ struct run {
 	struct list runnable; /* items to be given to their next step */
 	struct list flights;
 	size_t live, window;
+	bool is_stopping; /* on_error: stop has struck: what is under way ends, nothing else begins */
 	bool keeps_order, is_claimed, by_network, is_broken, update_pending, is_draining, is_in_step;
 	uint64_t put_no, done_no; /* writes queued and committed */
 	struct loop_soon soon;

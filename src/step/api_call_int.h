@@ -73,4 +73,5 @@ struct api_call_step {
 int api_call_open(struct step *s, struct err *e);
 enum verdict api_call_start(struct step *s, struct item *it);
 void api_call_flush(struct step *s);
+void api_call_stop(struct step *s);
 void api_call_close(struct step *s);

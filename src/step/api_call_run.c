@@ -199,10 +199,35 @@ static void send(struct api_call_step *st, struct api_call *c)
 		call_fails_err(st, c, "internal", "The call could not be started", &e);
 }
 
+static void call_drop(struct api_call_step *st, struct api_call *c)
+{
+	struct step *s = st->step;
+	struct item *it = c->item;
+	call_leave(st, c);
+	step_drop(s, it);
+}
+
+/* Calls that wait are not made; those that have a slot are as good as sent and end by themselves. */
+void api_call_stop(struct step *s)
+{
+	static const enum api_call_state waiting[] = { API_CALL_WAITING, API_CALL_SENDABLE, API_CALL_BACKOFF };
+	struct api_call_step *st = step_state(s);
+	for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
+		LIST_FOREACH (node, &st->in[waiting[i]]) {
+			struct api_call *c = LIST_ENTRY(node, struct api_call, link);
+			if (!c->has_slot)
+				call_drop(st, c);
+		}
+}
+
 static void on_intent(struct step *s, struct item *it)
 {
 	struct api_call *c = it->step_data;
 	struct api_call_step *st = step_state(s);
+	if (step_is_stopping(s) && !c->has_slot) {
+		call_drop(st, c);
+		return;
+	}
 	call_move(st, c, API_CALL_SENDABLE);
 	pump(st);
 }

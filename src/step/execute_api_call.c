@@ -120,6 +120,7 @@ const struct kind step_execute_api_call = {
 	.detail = execute_api_call_detail,
 	.open = api_call_open,
 	.start = api_call_start,
+	.stop = api_call_stop,
 	.flush = api_call_flush,
 	.close = api_call_close,
 };
