@@ -74,13 +74,23 @@ extern const struct opt system_rows[], limit_rows[], tls_rows[], connector_rows[
 
 /* ---- what an operation says ---- */
 
-enum param_style { STYLE_SIMPLE, STYLE_FORM, STYLE_SPACE, STYLE_PIPE, STYLE_DEEP, STYLE_JSON };
+enum param_style {
+	STYLE_SIMPLE,
+	STYLE_LABEL,
+	STYLE_MATRIX,
+	STYLE_FORM,
+	STYLE_SPACE,
+	STYLE_PIPE,
+	STYLE_DEEP,
+	STYLE_JSON
+};
 
 struct param {
 	struct str name;
 	enum call_place place;
 	enum param_style style;
 	bool explode, required, allow_reserved;
+	bool allow_empty; /* an empty list or object is sent as "name=" */
 	bool is_declared; /* stands in the operation's list; else it is a slot of the template */
 };
 
@@ -105,6 +115,7 @@ struct operation {
 bool operation_load(struct arena *a, const struct value *operation, struct told *t, struct operation *ret);
 /* "." or "..", a dot also as %2E: normalized away by whoever meets it (RFC 3986 6.2.2.2, 5.2.4). */
 bool segment_is_dots(struct str segment);
+bool media_type_is_json(struct str type); /* application/json and ...+json, any case */
 /* Refuses what a query path may not be; `path` begins with "/". */
 bool path_check(struct str path, const struct value *at, const char *field, struct told *t);
 
@@ -173,6 +184,8 @@ int target_find(const struct call_spec *s, struct str name, struct target *ret, 
 
 /* Scalars as text: strings as they are, numbers by their text, true/false. False for containers and null. */
 bool scalar_text(const struct value *v, struct str *ret);
+/* Null, absent, or a list or object with nothing but such inside: only JSON can tell these from each other. */
+bool value_says_nothing(const struct value *v);
 int param_write_path(struct buf *b, const struct param *p, const struct value *v, struct err *e);
 /* Each pair is followed by "&", which the caller takes off the end. */
 int param_write_query(struct buf *b, const struct param *p, const struct value *v, struct err *e);

@@ -55,10 +55,10 @@ const struct opt parameter_rows[] = {
 	OPT_STRING(struct parameter_text, name, OPT_REQUIRED, NULL, 1, 256, "Name as the system knows it."),
 	OPT_STRING(struct parameter_text, in, OPT_REQUIRED, NULL, 1, 16, "path, query, header or cookie."),
 	OPT_BOOL(struct parameter_text, required, "false", "A call without it is refused."),
-	OPT_STRING(struct parameter_text, style, 0, NULL, 0, 32, "How lists and objects are written: simple, form, spaceDelimited, pipeDelimited, deepObject."),
-	OPT_BOOL(struct parameter_text, explode, "false", "Each item by itself; default true for style form."),
+	OPT_STRING(struct parameter_text, style, 0, NULL, 0, 32, "How lists and objects are written: simple, label, matrix (path), simple (header), form, spaceDelimited, pipeDelimited, deepObject (query), form (cookie)."),
+	OPT_BOOL(struct parameter_text, explode, "false", "Each item by itself; default true for style form and deepObject."),
 	OPT_BOOL(struct parameter_text, allowReserved, "false", "Leave reserved characters of a query as they are."),
-	OPT_BOOL(struct parameter_text, allowEmptyValue, "false", "Ignored: an empty text is always sent."),
+	OPT_BOOL(struct parameter_text, allowEmptyValue, "false", "Send an empty list or object of the query as \"name=\" instead of leaving it out."),
 	OPT_BOOL(struct parameter_text, deprecated, "false", "Shown to people."),
 	OPT_VALUE(struct parameter_text, title, 0, PEOPLE_TEXT, "Name for people."),
 	OPT_VALUE(struct parameter_text, description, 0, PEOPLE_TEXT, "What it means."),
@@ -184,6 +184,12 @@ static bool path_has_slot(struct str path, struct str name)
 
 /* ---- parameters ---- */
 
+bool media_type_is_json(struct str type)
+{
+	return str_eq_nocase(type, STR("application/json")) ||
+	       (type.len > 5 && str_eq_nocase(str_from(type.ptr + type.len - 5, 5), STR("+json")));
+}
+
 static bool place_parse(struct str in, enum call_place *ret)
 {
 	for (enum call_place p = CALL_IN_PATH; p <= CALL_IN_COOKIE; p++) {
@@ -203,6 +209,8 @@ static bool style_parse(struct str style, enum call_place place, enum param_styl
 		unsigned places;
 	} styles[] = {
 		{ "simple", STYLE_SIMPLE, BIT(CALL_IN_PATH) | BIT(CALL_IN_HEADER) },
+		{ "label", STYLE_LABEL, BIT(CALL_IN_PATH) },
+		{ "matrix", STYLE_MATRIX, BIT(CALL_IN_PATH) },
 		{ "form", STYLE_FORM, BIT(CALL_IN_QUERY) | BIT(CALL_IN_COOKIE) },
 		{ "spaceDelimited", STYLE_SPACE, BIT(CALL_IN_QUERY) },
 		{ "pipeDelimited", STYLE_PIPE, BIT(CALL_IN_QUERY) },
@@ -220,6 +228,40 @@ static bool style_parse(struct str style, enum call_place place, enum param_styl
 	return false;
 }
 
+/* { application/json: ... }: one entry, and JSON. */
+static void content_load(const struct value *v, const struct parameter_text *text, struct told *t, struct param *ret)
+{
+	const struct value *content = text->content;
+	ret->style = STYLE_JSON;
+	if (!value_is(content, VALUE_OBJECT) || content->len != 1 ||
+	    !media_type_is_json(header_media_type(content->members[0].key)))
+		tell(t, content, "content", "content has one entry, application/json: the value is sent as JSON text");
+	if (text->style.len)
+		tell(t, value_get_c(v, "style"), "style",
+		     "a parameter has content or a style, not both; leave one out");
+}
+
+static void param_style_load(const struct value *v, const struct parameter_text *text, struct told *t,
+			     struct param *ret)
+{
+	static const char *const possible[] = { "simple, label or matrix",
+						"form, spaceDelimited, pipeDelimited or deepObject", "simple", "form" };
+	if (!style_parse(text->style, ret->place, &ret->style))
+		tell(t, value_get_c(v, "style"), "style", "style \"%.*s\" is not possible in a %s; write %s",
+		     STR_ARG(text->style), call_place_name(ret->place), possible[ret->place]);
+	ret->explode = value_get_c(v, "explode") ? text->explode : ret->style == STYLE_FORM || ret->style == STYLE_DEEP;
+	ret->allow_reserved = text->allowReserved;
+	ret->allow_empty = text->allowEmptyValue;
+	if (text->allowReserved && ret->place != CALL_IN_QUERY)
+		tell(t, value_get_c(v, "allowReserved"), "allowReserved",
+		     "allowReserved is for the query; leave it out of a %s", call_place_name(ret->place));
+	if (text->allowEmptyValue && ret->place != CALL_IN_QUERY)
+		tell(t, value_get_c(v, "allowEmptyValue"), "allowEmptyValue",
+		     "allowEmptyValue is for the query; leave it out of a %s", call_place_name(ret->place));
+	if (text->content)
+		content_load(v, text, t, ret);
+}
+
 static void param_load(const struct value *v, struct str path, struct told *t, struct param *ret)
 {
 	struct parameter_text text = { 0 };
@@ -235,14 +277,8 @@ static void param_load(const struct value *v, struct str path, struct told *t, s
 			tell(t, value_get_c(v, "in"), "in", "a parameter is in path, query, header or cookie");
 		return;
 	}
-	if (!style_parse(text.style, ret->place, &ret->style))
-		tell(t, value_get_c(v, "style"), "style", "style \"%.*s\" is not possible in a %s", STR_ARG(text.style),
-		     call_place_name(ret->place));
-	ret->explode = value_get_c(v, "explode") ? text.explode : ret->style == STYLE_FORM || ret->style == STYLE_DEEP;
-	ret->allow_reserved = text.allowReserved;
+	param_style_load(v, &text, t, ret);
 	ret->required = text.required || ret->place == CALL_IN_PATH;
-	if (text.content)
-		ret->style = STYLE_JSON;
 	if (ret->place == CALL_IN_PATH && text.name.len && !path_has_slot(path, text.name))
 		tell(t, v, "name", "query path \"%.*s\" has no {%.*s}", STR_ARG(path), STR_ARG(text.name));
 	if ((ret->place == CALL_IN_HEADER || ret->place == CALL_IN_COOKIE) && text.name.len &&

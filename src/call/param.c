@@ -42,6 +42,18 @@ bool scalar_text(const struct value *v, struct str *ret)
 	}
 }
 
+bool value_says_nothing(const struct value *v)
+{
+	if (value_is_nothing(v))
+		return true;
+	if (v->kind != VALUE_ARRAY && v->kind != VALUE_OBJECT)
+		return false;
+	for (uint32_t i = 0; i < v->len; i++)
+		if (!value_is_nothing(v->kind == VALUE_ARRAY ? &v->items[i] : &v->members[i].value))
+			return false;
+	return true;
+}
+
 static int put_scalar(const struct pen *pen, const struct value *v, struct err *e)
 {
 	struct str text;
@@ -93,20 +105,84 @@ static int put_simple(const struct pen *pen, const struct param *p, const struct
 
 /* ---- path ---- */
 
+/* .a.b — each item by itself, or all of them behind one dot (RFC 6570 3.2.5). */
+static int put_label(const struct pen *pen, const struct param *p, const struct value *v, struct err *e)
+{
+	(void)buf_append_char(pen->b, '.');
+	return put_joined(pen, v, p->explode ? "." : ",", p->explode ? "=" : ",", e);
+}
+
+static int put_matrix_pair(const struct pen *pen, struct str name, const struct value *v, struct err *e)
+{
+	(void)buf_append_char(pen->b, ';');
+	put(pen, name);
+	(void)buf_append_char(pen->b, '=');
+	size_t start = pen->b->len;
+	int r = put_joined(pen, v, ",", ",", e);
+	if (r == 0 && buf_ok(pen->b) && pen->b->len == start)
+		pen->b->len--; /* ";name" says the same in this style (RFC 6570 3.2.7) */
+	return r;
+}
+
+/* ;n=a;n=b — or ;n=a,b, or ;k=v;l=w for an exploded object. */
+static int put_matrix(const struct pen *pen, const struct param *p, const struct value *v, struct err *e)
+{
+	int r = 0;
+	if (!p->explode || (v->kind != VALUE_ARRAY && v->kind != VALUE_OBJECT))
+		return put_matrix_pair(pen, p->name, v, e);
+	for (uint32_t i = 0; i < v->len && r == 0; i++) {
+		const struct value *item = v->kind == VALUE_ARRAY ? &v->items[i] : &v->members[i].value;
+		if (value_is_nothing(item))
+			continue;
+		if (item->kind == VALUE_ARRAY || item->kind == VALUE_OBJECT)
+			return put_scalar(pen, item, e);
+		r = put_matrix_pair(pen, v->kind == VALUE_ARRAY ? p->name : v->members[i].key, item, e);
+	}
+	return r;
+}
+
+static bool is_dots(struct str text)
+{
+	return str_eq(text, STR(".")) || str_eq(text, STR(".."));
+}
+
+/* A value without text, or of dots alone, is refused even where a style puts something before it: servers that cut
+ * ";name=" off are led elsewhere by what remains. A list is as empty as its items. */
+static int refuse_no_segment(const struct param *p, const struct value *v, struct err *e)
+{
+	struct str text;
+	bool is_list = v->kind == VALUE_ARRAY, has_text = v->kind == VALUE_OBJECT;
+	for (uint32_t i = 0; i < (is_list ? v->len : 1) && !value_is(v, VALUE_OBJECT); i++) {
+		const struct value *item = is_list ? &v->items[i] : v;
+		if (!scalar_text(item, &text)) {
+			has_text |= !value_is_nothing(item); /* a container: refused where it is written */
+			continue;
+		}
+		has_text |= text.len > 0;
+		if (is_dots(text) && (!is_list || p->style == STYLE_MATRIX))
+			return err_set(e, ERR_INVALID, "\"%.*s\" is no part of a path: it would lead elsewhere",
+				       STR_ARG(text));
+	}
+	return has_text ? 0 : err_set(e, ERR_INVALID, "an empty text is no part of a path");
+}
+
 int param_write_path(struct buf *b, const struct param *p, const struct value *v, struct err *e)
 {
 	struct pen pen = { .b = b, .set = URL_SET_PATH_SEGMENT };
 	size_t start = b->len;
-	int r = put_simple(&pen, p, v, e);
+	int r = p->style == STYLE_JSON ? 0 : refuse_no_segment(p, v, e);
 	if (r < 0)
 		return r;
+	r = p->style == STYLE_LABEL    ? put_label(&pen, p, v, e)
+	    : p->style == STYLE_MATRIX ? put_matrix(&pen, p, v, e)
+				       : put_simple(&pen, p, v, e);
+	if (r < 0 || !buf_ok(b))
+		return r < 0 ? r : no_room(b, e);
 	struct str segment = str_from(b->ptr + start, b->len - start);
-	if (segment.len == 0)
-		return err_set(e, ERR_INVALID, "an empty text is no part of a path");
 	/* url_encode() writes dots alone as %2E, which peers normalize all the same (RFC 3986 6.2.2.2). */
 	if (segment_is_dots(segment))
 		return err_set(e, ERR_INVALID, "\"%s\" is no part of a path: it would lead elsewhere",
-			       segment.len == 3 ? "." : "..");
+			       segment.len == 3 || segment.len == 1 ? "." : "..");
 	return 0;
 }
 
@@ -199,7 +275,11 @@ int param_write_query(struct buf *b, const struct param *p, const struct value *
 {
 	struct pen pen = { .b = b, .set = p->allow_reserved ? URL_SET_QUERY_RESERVED : URL_SET_QUERY };
 	int r;
-	if (p->style == STYLE_DEEP) {
+	if (p->allow_empty && value_says_nothing(v)) { /* a declared wish to send "name=" */
+		(void)url_encode(b, p->name, URL_SET_QUERY);
+		(void)buf_append_c(b, "=&");
+		r = 0;
+	} else if (p->style == STYLE_DEEP) {
 		r = put_deep(&pen, p, v, e);
 	} else if (p->style == STYLE_JSON || !p->explode) {
 		const char *between = p->style == STYLE_SPACE ? "%20" : p->style == STYLE_PIPE ? "%7C" : ",";
@@ -222,7 +302,7 @@ int param_write_cookie(struct buf *b, const struct param *p, const struct value 
 	} else {
 		(void)buf_append_str(b, p->name);
 		(void)buf_append_char(b, '=');
-		r = p->style == STYLE_JSON ? put_json(&pen, v, e) : put_joined(&pen, v, "%2C", "%2C", e);
+		r = p->style == STYLE_JSON ? put_json(&pen, v, e) : put_joined(&pen, v, ",", ",", e);
 		(void)buf_append_c(b, "; ");
 	}
 	return r < 0 || buf_ok(b) ? r : no_room(b, e);

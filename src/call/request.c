@@ -28,11 +28,10 @@ int build_buf_trouble(const struct buf *b, const char *what, struct err *e)
 
 /* ---- values to places ---- */
 
-/* Empty lists and objects say nothing in a text; only JSON can tell them from absence. */
+/* A row that is left out. Empty lists say something as JSON, and where the operation allows an empty value. */
 static bool says_nothing(const struct value *v, const struct param *p)
 {
-	return value_is_nothing(v) ||
-	       ((v->kind == VALUE_ARRAY || v->kind == VALUE_OBJECT) && v->len == 0 && !(p && p->style == STYLE_JSON));
+	return value_is_nothing(v) || (p->style != STYLE_JSON && !p->allow_empty && value_says_nothing(v));
 }
 
 static const struct value *given_value(const struct build *b, const struct param *p)
@@ -231,11 +230,6 @@ static int write_mapped_headers(struct build *b, struct err *e)
 
 /* ---- body ---- */
 
-static bool is_json_type(struct str type)
-{
-	return str_eq_nocase(type, STR("application/json")) || str_ends(type, STR("+json"));
-}
-
 static int write_body(struct build *b, struct err *e)
 {
 	static const struct str json_type = { "application/json", 16 },
@@ -248,7 +242,7 @@ static int write_body(struct build *b, struct err *e)
 	struct str type = mapped ? header_media_type(mapped->header.value) : b->s->op.is_form ? form_type : json_type;
 	if (str_eq_nocase(type, form_type))
 		r = form_write(&out, b->body, e);
-	else if (is_json_type(type))
+	else if (media_type_is_json(type))
 		(void)json_write(&out, b->body, JSON_COMPACT);
 	else if (value_is(b->body, VALUE_STRING))
 		(void)buf_append_str(&out, value_text(b->body));

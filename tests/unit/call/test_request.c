@@ -97,7 +97,7 @@ TEST(dots_empty_and_nothing_are_no_path_segment)
 		{ "{}", "parameter \"id\" (path) is required and has no value" },
 		{ "null", "parameter \"id\" (path) is required and has no value" },
 		{ "{'id':[]}", "parameter \"id\" (path) is required and has no value" },
-		{ "{'id':[null]}", "parameter \"id\" (path): an empty text is no part of a path" },
+		{ "{'id':[null]}", "parameter \"id\" (path) is required and has no value" },
 		{ "{'id':['..']}", "parameter \"id\" (path): \"..\" is no part of a path" },
 		{ "{'id':[[1]]}", "parameter \"id\" (path): a list inside another cannot be written here" },
 		{ "[1]", "parameters are an object of name: value, not array" },
