@@ -122,7 +122,7 @@ static uint32_t skip_recorded(struct run *r, uint32_t count);
 bool feed_may_pump(const struct run *r)
 {
 	const struct feed *f = &r->feed;
-	return !f->source_ended && !f->source_waits && !f->is_recorded && !r->is_broken && !store_is_full(r->config.store);
+	return !f->source_ended && !f->source_waits && !f->is_recorded && !r->is_broken && !r->is_stopping && !store_is_full(r->config.store);
 }
 
 /* One chunk a call, so that reading input and working on it take turns. */
