@@ -25,6 +25,7 @@ BEGIN {
 	door["^sqlite3\\.h$"] = "^store/"
 	door["^libfyaml\\.h$"] = "^flow/"
 	door["^(JavaScriptCore|jsc)/"] = "^script/(worker|jsc)"
+	door["^libxml/"] = "^call/content_xml"
 	door["^(zlib\\.h|zstd\\.h|brotli/)"] = "^http/decode"
 }
 {

@@ -94,7 +94,23 @@ struct param {
 	bool is_declared; /* stands in the operation's list; else it is a slot of the template */
 };
 
-enum answer_kind { ANSWER_AUTO, ANSWER_JSON, ANSWER_TEXT, ANSWER_BINARY };
+enum answer_kind {
+	ANSWER_AUTO,
+	ANSWER_JSON,
+	ANSWER_NDJSON,
+	ANSWER_SSE,
+	ANSWER_CSV,
+	ANSWER_XML,
+	ANSWER_TEXT,
+	ANSWER_BINARY
+};
+
+/* What an operation says of its answer's body. */
+struct expected {
+	enum answer_kind kind;
+	struct str json_prefix;	   /* cut off before JSON; empty = none */
+	const struct value *lists; /* XML elements that are lists even when one comes alone; NULL = none */
+};
 
 struct operation {
 	enum call_method method;
@@ -108,7 +124,7 @@ struct operation {
 	struct str key_header; /* ptr NULL = no idempotency key */
 	bool repeatable;
 	struct call_result_rule *id; /* NULL = by the usual rule */
-	enum answer_kind answer;
+	struct expected answer;
 };
 
 /* Fill `ret` from an operation value. */
@@ -213,7 +229,7 @@ struct content {
 	struct str detail; /* sentence without the place, when trouble */
 };
 /* Read a body by its content type. 0 or -ERR_NO_MEMORY. */
-int content_read(const struct call_answer *x, enum answer_kind expected, struct arena *a, struct content *ret);
+int content_read(const struct call_answer *x, const struct expected *expected, struct arena *a, struct content *ret);
 struct str answer_header(const struct call_answer *x, const char *lower_name); /* first one; ptr NULL when absent */
 /* The text in `a` on one line, runs of blanks and control bytes as one space, invalid UTF-8 as "?", clipped. */
 struct str quote_safely(struct arena *a, struct str text, size_t max);

@@ -253,21 +253,32 @@ static int find_id(const struct call_spec *s, const struct call_answer *x, struc
 	return 0;
 }
 
-/* { status, headers: { name: value, ... }, body }; fields that repeat are joined as RFC 9110 5.3 joins them. */
+/* Fields that repeat become a list: nobody can split Set-Cookie again. */
+static int add_field(struct value *headers, const struct value *pair, struct arena *a)
+{
+	struct str name = value_text(value_at(pair, 0));
+	struct value *old = value_get(headers, name), list = value_array();
+	struct value text = value_string_copy(a, value_text(value_at(pair, 1)));
+	if (text.kind == VALUE_ABSENT)
+		return -ERR_NO_MEMORY;
+	if (!old)
+		return value_set_copy(a, headers, name, text);
+	if (old->kind == VALUE_ARRAY)
+		return value_push(a, old, text);
+	if (value_push(a, &list, *old) < 0 || value_push(a, &list, text) < 0)
+		return -ERR_NO_MEMORY;
+	*old = list;
+	return 0;
+}
+
+/* { status, headers: { name: value or [values] }, body } */
 static int whole_response(const struct call_answer *x, struct value body, struct arena *a, struct value *ret)
 {
 	struct value headers = value_object();
 	char *status = arena_printf(a, "%d", x->status);
-	for (uint32_t i = 0; i < x->headers.len; i++) {
-		const struct value *name = value_at(&x->headers.items[i], 0), *text = value_at(&x->headers.items[i], 1);
-		struct value *old = value_get(&headers, value_text(name)), copy;
-		char *joined =
-		    old ? arena_printf(a, "%.*s, %.*s", STR_ARG(value_text(old)), STR_ARG(value_text(text))) : NULL;
-		struct str key = arena_str(a, value_text(name));
-		copy = old ? value_string(str_c(joined)) : value_string_copy(a, value_text(text));
-		if (!key.ptr || (old && !joined) || copy.kind == VALUE_ABSENT || value_set(a, &headers, key, copy) < 0)
+	for (uint32_t i = 0; i < x->headers.len; i++)
+		if (add_field(&headers, &x->headers.items[i], a) < 0)
 			return -ERR_NO_MEMORY;
-	}
 	*ret = value_object();
 	if (!status || value_add(a, ret, STR("status"), value_number_text(str_c(status))) < 0 ||
 	    value_add(a, ret, STR("headers"), headers) < 0 || value_add(a, ret, STR("body"), body) < 0)
@@ -289,11 +300,11 @@ static int reduce(const struct call_spec *s, const struct call_result_rule *rule
 {
 	enum rule_kind kind = rule_for(rule, s->op.method);
 	bool no_body = s->op.method == CALL_HEAD || x->status == 204 || x->status == 205;
-	int r = no_body ? 0 : content_read(x, s->op.answer, a, content);
+	int r = no_body ? 0 : content_read(x, &s->op.answer, a, content);
 	if (r < 0)
 		return r;
 	if (kind == RULE_RESPONSE && content->trouble && strcmp(content->trouble, "unexpected_content_type") == 0)
-		r = content_read(x, ANSWER_TEXT, a, content);
+		r = content_read(x, &(struct expected){ .kind = ANSWER_TEXT }, a, content);
 	if (r == 0 && kind == RULE_ID)
 		return find_id(s, x, content, a);
 	if (r < 0 || content->trouble)

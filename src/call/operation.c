@@ -7,6 +7,8 @@ struct operation_text {
 	const struct value *title, *summary, *description, *parameters, *request_body, *idempotency_key;
 	bool repeatable;
 	int answer;
+	struct str json_prefix;
+	const struct value *xml_lists;
 };
 
 struct request_body_text {
@@ -21,7 +23,7 @@ struct parameter_text {
 	const struct value *title, *description, *schema, *content, *example, *examples;
 };
 
-static const char *const answers[] = { "auto", "json", "text", "binary", NULL };
+static const char *const answers[] = { "auto", "json", "ndjson", "sse", "csv", "xml", "text", "binary", NULL };
 #define PEOPLE_TEXT "{\"type\":[\"string\",\"object\"]}"
 
 /* clang-format off */
@@ -39,6 +41,8 @@ const struct opt operation_rows[] = {
 	OPT_BOOL(struct operation_text, repeatable, "false", "The system takes the same call twice without harm."),
 	OPT_STRING(struct operation_text, id, 0, NULL, 0, 512, "Where the id of the entry stands in the answer, like $.data.id."),
 	OPT_ENUM(struct operation_text, answer, "auto", answers, "What the answer's body is read as."),
+	OPT_STRING(struct operation_text, json_prefix, 0, NULL, 0, 64, "Text before the JSON of an answer that is cut off, like )]}'."),
+	OPT_VALUE(struct operation_text, xml_lists, 0, "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "XML elements that are a list even when only one comes."),
 	OPT_END,
 };
 
@@ -237,8 +241,7 @@ static void content_load(const struct value *v, const struct parameter_text *tex
 	    !media_type_is_json(header_media_type(content->members[0].key)))
 		tell(t, content, "content", "content has one entry, application/json: the value is sent as JSON text");
 	if (text->style.len)
-		tell(t, value_get_c(v, "style"), "style",
-		     "a parameter has content or a style, not both; leave one out");
+		tell(t, value_get_c(v, "style"), "style", "a parameter has content or a style, not both; leave one out");
 }
 
 static void param_style_load(const struct value *v, const struct parameter_text *text, struct told *t,
@@ -370,7 +373,12 @@ bool operation_load(struct arena *a, const struct value *v, struct told *t, stru
 	request_body_load(text.request_body, t, ret);
 	key_load(text.idempotency_key, t, ret);
 	ret->repeatable = text.repeatable;
-	ret->answer = (enum answer_kind)text.answer;
+	ret->answer = (struct expected){ (enum answer_kind)text.answer, text.json_prefix, text.xml_lists };
+	for (uint32_t i = 0; value_is(text.xml_lists, VALUE_ARRAY) && i < text.xml_lists->len; i++)
+		if (!value_is(&text.xml_lists->items[i], VALUE_STRING))
+			tell(t, &text.xml_lists->items[i], "xml_lists", "xml_lists are names of elements, like [Contents]");
+	if (text.xml_lists && !value_is(text.xml_lists, VALUE_ARRAY))
+		tell(t, text.xml_lists, "xml_lists", "xml_lists are names of elements, like [Contents]");
 	if (text.id.len && text.id.ptr[0] != '$')
 		tell(t, value_get_c(v, "id"), "id", "the id is a path into the answer, like $.data.id");
 	else if (text.id.len && !(ret->id = call_result_rule_new(a, text.id, &e)))

@@ -68,9 +68,10 @@ TEST(a_body_becomes_what_its_type_says)
 		  "{\"media_type\":\"application/octet-stream\",\"bytes\":2,\"base64\":\"AP8=\"}" },
 		{ "text/plain", BYTES("h\xC3\xA9"), "\"h\xC3\xA9\"" },
 		{ "text/plain; charset=ISO-8859-1", BYTES("h\xE9\x80"), "\"h\xC3\xA9\xE2\x82\xAC\"" },
-		{ "text/csv; charset=\"windows-1252\"", BYTES("\x93q\x94"), "\"\xE2\x80\x9Cq\xE2\x80\x9D\"" },
-		{ "text/plain; charset=us-ascii", BYTES("{}"), "\"{}\"" },
-		{ "application/xml", BYTES("<a/>"), "\"<a/>\"" },
+		{ "text/x-any; charset=\"windows-1252\"", BYTES("\x93q\x94"), "\"\xE2\x80\x9Cq\xE2\x80\x9D\"" },
+		{ "text/plain; charset=us-ascii", BYTES("{}"), "{}" },
+		{ "text/plain", BYTES("{not json"), "\"{not json\"" },
+		{ "text/x-log", BYTES("{}"), "\"{}\"" },
 		{ "image/svg+xml", BYTES("<svg/>"), "\"<svg/>\"" },
 		{ "text/html", BYTES("\n{\"php\":1}"), "{\"php\":1}" },
 		{ "application/x-ndjson", BYTES("{\"a\":1}\r\n\n2\n"), "[{\"a\":1},2]" },
@@ -101,8 +102,10 @@ TEST(a_body_that_cannot_be_read_is_no_success)
 		{ "application/json", BYTES("\"\xFF\""), "invalid_json", "offset 1" },
 		{ "application/json", BYTES("\"\\ud800\""), "invalid_json", "offset" },
 		{ "application/json", BYTES(")]}'{}"), "invalid_json", "offset 0" },
-		{ "application/json", BYTES("<html><title>Sign in</title>"), "invalid_json", "offset 0" },
-		{ "application/json", BYTES("\xFF\xFE{\0}\0"), "invalid_json", "offset 0" },
+		{ "application/json", BYTES("<html><title>Sign in</title>"), "unexpected_content_type",
+		  "titled \"Sign in\" where JSON was expected" },
+		{ "application/json", BYTES("<h1>"), "invalid_json", "offset 0" },
+		{ "application/json", BYTES("{\"a\":1}{\"error\":true}"), "invalid_json", "offset 7" },
 		{ "", BYTES("{\"a\""), "invalid_json", "offset 4" },
 		{ "text/html", BYTES("<!doctype html><html><head><TITLE lang=en>\n Sign\x01 in </title>"),
 		  "unexpected_content_type", "an HTML page titled \"Sign in\" where JSON was expected" },
@@ -110,8 +113,7 @@ TEST(a_body_that_cannot_be_read_is_no_success)
 		  "an HTML page where JSON was expected" },
 		{ "", BYTES("<HTML><title>x</title>"), "unexpected_content_type", "titled \"x\"" },
 		{ "application/x-ndjson", BYTES("{}\n{"), "invalid_json", "line 2: invalid JSON at offset 1" },
-		{ "text/plain; charset=shift_jis", BYTES("x"), "unsupported_charset", "charset \"shift_jis\"" },
-		{ "text/plain", BYTES("\xFF\xFEx\0"), "unsupported_charset", "utf-16" },
+		{ "text/plain; charset=ebcdic", BYTES("x"), "unsupported_charset", "charset \"ebcdic\"" },
 		{ "text/plain; charset=utf-8", BYTES("ab\xFF"), "invalid_text", "offset 2" },
 	};
 	struct call_spec *s = spec("GET");
@@ -189,8 +191,8 @@ TEST(the_result_rule_finds_its_part)
 		{ "GET", "$[0]", "null" },
 		{ "HEAD", "auto", "null" },
 		{ "HEAD", "response",
-		  "{\"status\":200,\"headers\":{\"x-a\":\"1, "
-		  "2\",\"content-type\":\"application/json\"},\"body\":null}" },
+		  "{\"status\":200,\"headers\":{\"x-a\":[\"1\",\"2\"],"
+		  "\"content-type\":\"application/json\"},\"body\":null}" },
 		{ "GET", "response", NULL },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -199,8 +201,8 @@ TEST(the_result_rule_finds_its_part)
 		const char *expected = rows[i].expected
 					   ? rows[i].expected
 					   : arena_printf(&arena,
-							  "{\"status\":200,\"headers\":{\"x-a\":\"1, "
-							  "2\",\"content-type\":\"application/json\"},\"body\":%s}",
+							  "{\"status\":200,\"headers\":{\"x-a\":[\"1\",\"2\"],"
+							  "\"content-type\":\"application/json\"},\"body\":%s}",
 							  body);
 		assert_str(text_of_value(&result), expected);
 	}
