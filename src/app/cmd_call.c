@@ -3,6 +3,7 @@
 #include "app/app.h"
 
 #include "base/clock.h"
+#include "call/redirect.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct call_command {
 	struct call_spec *spec;
 	struct call_result_rule *rule;
 	struct call_request request;
+	struct call_trail trail;
 	bool is_done;
 	int code;
 };
@@ -167,6 +169,29 @@ static int result_print(const struct value *result)
 	return rc == 0 ? EXIT_OK : EXIT_RUN_FAILED;
 }
 
+static int call_send(struct call_command *cc);
+
+/* True when the answer was a redirect and is dealt with. */
+static bool follow(struct call_command *cc, const struct http_response *r)
+{
+	struct call_request next;
+	struct str reason;
+	if (r->error != HTTP_ERROR_NONE)
+		return false;
+	switch (call_redirect(&cc->request, r->status, r->headers, cc->app.services.secrets, &cc->trail, &cc->arena, &next, &reason)) {
+	case CALL_HOP_FOLLOW:
+		cc->request = next;
+		cc->is_done = false;
+		cc->code = call_send(cc);
+		return true;
+	case CALL_HOP_REFUSED:
+		app_say("%.*s", STR_ARG(reason));
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void on_response(void *arg, const struct http_response *r)
 {
 	struct call_command *cc = arg;
@@ -174,14 +199,16 @@ static void on_response(void *arg, const struct http_response *r)
 	struct value result = VALUE_NONE, problem = VALUE_NONE;
 	auto_free char *body = NULL;
 	cc->is_done = true;
-	loop_stop(cc->app.loop);
 	cc->code = EXIT_RUN_FAILED;
+	loop_stop(cc->app.loop);
 	if (call_answer_from_response(r, cc->app.services.secrets, &cc->arena, &x, &body) < 0) {
 		app_say("out of memory");
 		return;
 	}
 	if (cc->app.flags.verbose)
 		answer_print(&x);
+	if (follow(cc, r))
+		return;
 	enum call_verdict v = call_judge(cc->spec, cc->rule, &x, &cc->arena, &result, &problem);
 	if (v == CALL_OK) {
 		cc->code = result_print(&result);
@@ -203,10 +230,16 @@ static int call_send(struct call_command *cc)
 	};
 	if (cc->app.flags.verbose)
 		request_print(cc);
-	if (!http_start(cc->app.services.http, &request, on_response, cc, &e)) {
-		app_say("%s", e.msg);
-		return EXIT_RUN_FAILED;
-	}
+	if (http_start(cc->app.services.http, &request, on_response, cc, &e))
+		return EXIT_RUN_FAILED; /* until the answer says otherwise */
+	app_say("%s", e.msg);
+	cc->is_done = true;
+	return EXIT_RUN_FAILED;
+}
+
+static int call_wait(struct call_command *cc)
+{
+	cc->code = call_send(cc);
 	while (!cc->is_done)
 		(void)loop_run(cc->app.loop);
 	return cc->code;
@@ -232,7 +265,7 @@ static int call_all(struct call_command *cc, int n, char **words)
 		app_say("%s", e.msg);
 		return EXIT_INVALID;
 	}
-	return call_send(cc);
+	return call_wait(cc);
 }
 
 int cmd_call(int argc, char **argv)

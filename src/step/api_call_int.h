@@ -2,6 +2,7 @@
 /* Execute API call, inside: what is compiled, and one call's life. */
 #pragma once
 #include "call/call.h"
+#include "call/redirect.h"
 #include "step/step_int.h"
 
 #define API_CALL_IN_FLIGHT_DEFAULT 32
@@ -16,6 +17,7 @@ struct api_call_opts {
 	int64_t in_flight;
 	int order;
 	int64_t attempts;
+	bool follow_redirects;
 	msec_t connect_timeout, first_byte_timeout, total_timeout;
 	uint64_t max_body;
 };
@@ -54,6 +56,8 @@ struct api_call {
 	uint32_t tries; /* attempts that went out or ended, those of earlier processes too; one killed under way does not count */
 	bool has_slot;
 	struct call_request request;
+	struct call_request first; /* as built: where a retry begins again after redirects */
+	struct call_trail trail;
 	struct http_transfer *transfer;
 	struct loop_timer timer;
 	uint64_t queued_ns, sent_ns; /* when it was ready, when it went out */

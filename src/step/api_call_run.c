@@ -93,6 +93,9 @@ static void on_backoff(struct loop_timer *t)
 {
 	struct api_call *c = CONTAINER_OF(t, struct api_call, timer);
 	struct api_call_step *st = step_state(c->step);
+	/* After redirects a new try begins where the first began: the way may lead elsewhere by now. */
+	c->request = c->first;
+	c->trail = (struct call_trail){ 0 };
 	if (call_spec_is_repeatable(st->plan->spec)) {
 		record_intent(st, c);
 	} else {
@@ -142,6 +145,41 @@ static void add_queue_time(struct api_call *c, struct call_answer *x)
 		(void)value_set(a, &x->timings, STR("queue"), value_number_text(arena_str(a, str_c(text))));
 }
 
+static void go_again(struct api_call_step *st, struct api_call *c)
+{
+	c->attempt++;
+	if (call_spec_is_repeatable(st->plan->spec))
+		record_intent(st, c);
+	else
+		call_move(st, c, API_CALL_WAITING);
+}
+
+/* Each hop is an attempt of its own in the ledger, so that where a call went can be seen. True when the answer is dealt with. */
+static bool follow_redirect(struct api_call_step *st, struct api_call *c, const struct http_response *r)
+{
+	const struct api_call_opts *o = step_opts(st->step);
+	struct step_services *services = step_services(st->step);
+	struct call_request next;
+	struct str reason;
+	if (!o->follow_redirects || r->error != HTTP_ERROR_NONE || r->status < 300 || r->status > 399)
+		return false;
+	switch (call_redirect(&c->request, r->status, r->headers, services->secrets, &c->trail, &c->item->arena, &next, &reason)) {
+	case CALL_HOP_FOLLOW:
+		c->request = next;
+		c->tries--; /* a hop is no new try */
+		go_again(st, c);
+		return true;
+	case CALL_HOP_REFUSED: {
+		struct err e = ERR_INIT;
+		err_set(&e, ERR_DENIED, "%.*s", STR_ARG(reason));
+		call_fails_err(st, c, "redirect_refused", "The redirect was not followed", &e);
+		return true;
+	}
+	default:
+		return false;
+	}
+}
+
 static void on_response(void *arg, const struct http_response *r)
 {
 	struct api_call *c = arg;
@@ -161,6 +199,10 @@ static void on_response(void *arg, const struct http_response *r)
 	}
 	add_queue_time(c, &x);
 	record_outcome(st, c, &x);
+	if (follow_redirect(st, c, r)) {
+		pump(st);
+		return;
+	}
 	if (c->tries < (uint32_t)((const struct api_call_opts *)step_opts(st->step))->attempts && may_repeat(st, &x)) {
 		c->attempt++;
 		call_move(st, c, API_CALL_BACKOFF);
@@ -292,6 +334,7 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		call_fails_err(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request", "The request cannot be built", &e);
 		return;
 	}
+	c->first = c->request;
 	c->queued_ns = clock_mono_ns();
 	if (call_spec_is_repeatable(st->plan->spec)) {
 		record_intent(st, c);
@@ -370,7 +413,10 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 		if (!recorded_answer(st, c, outcome, &x))
 			return true;
 		c->attempt = outcome->key.attempt + 1;
-		if (!step_is_replay(st->step) && c->tries < (uint32_t)o->attempts && may_repeat(st, &x))
+		/* A redirect was answered, the hop after it was not even begun: the server has done nothing yet, so begin again. */
+		bool in_hops = o->follow_redirects && x.error == HTTP_ERROR_NONE &&
+			       call_redirect_is_followed(call_spec_method(st->plan->spec), x.status);
+		if (!step_is_replay(st->step) && (in_hops || (c->tries < (uint32_t)o->attempts && may_repeat(st, &x))))
 			return false;
 		call_judged(st, c, &x);
 		return true;

@@ -17,6 +17,8 @@ static const struct opt execute_api_call_rows[] = {
 	OPT_INT(struct api_call_opts, in_flight, "0", 0, 1000, "Calls under way at once; 0 = as the system says, else 32."),
 	OPT_ENUM(struct api_call_opts, order, "keep", orders, "keep: items leave in the order in which they came; any: as answers come."),
 	OPT_INT(struct api_call_opts, attempts, "3", 1, 20, "Tries of a call that may be repeated and got no answer."),
+	OPT_BOOL(struct api_call_opts, follow_redirects, "true",
+		 "Follow redirects: reads any, writes 303 as GET and 307 and 308 as they are; credentials stay behind on another origin."),
 	OPT_DURATION(struct api_call_opts, connect_timeout, "0", 0, 600000, "How long connecting may take; 0 = as the system says, else 10s."),
 	OPT_DURATION(struct api_call_opts, first_byte_timeout, "0", 0, 3600000, "How long the first byte of the answer may take; 0 = the total."),
 	OPT_DURATION(struct api_call_opts, total_timeout, "0", 0, 3600000, "How long one attempt may take in all; 0 = as the system says, else 30s."),
