@@ -16,6 +16,7 @@
  */
 #include "http/client_int.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -23,11 +24,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEFAULT_TIER HTTP_TIER_CURL
 #define MAX_CONNECTIONS 256
 #define MAX_IDLE 64
-#define TOTAL_TIMEOUT 30000		    /* ms */
-#define MAX_BODY ((size_t)10 * 1000 * 1000) /* decoded bytes */
-#define ARENA_BYTES (16u << 20)		    /* the request's copy and the answer's fields */
+#define TOTAL_TIMEOUT 30000			    /* ms */
+#define MAX_BODY ((size_t)10 * 1000 * 1000)	    /* decoded bytes */
+#define REQUEST_HEAD_BYTES (2u * HEADERS_MAX_BYTES) /* as sent */
+#define KEEP_HEAD_BYTES 16384u			    /* memory for it that a pooled transfer keeps */
+#define ARENA_BYTES (16u << 20)			    /* the request's copy and the answer's fields */
 
 const char *http_error_name(enum http_error error)
 {
@@ -65,12 +69,17 @@ static void transfer_move(struct http_transfer *t, enum transfer_state to, struc
 
 static void forget_answer(struct http_transfer *t)
 {
+	h1_forget(t);
 	decoder_free(t->decoder);
 	t->decoder = NULL;
 	arena_done(&t->arena);
 	t->headers = (struct headers){ 0 };
 	t->lines = NULL;
 	t->url = NULL;
+	if (t->head_out.cap > KEEP_HEAD_BYTES)
+		buf_done(&t->head_out);
+	else
+		buf_clear(&t->head_out);
 	if (t->body.cap > KEEP_BODY_BYTES)
 		buf_done(&t->body);
 	else
@@ -98,6 +107,7 @@ static void transfer_free(struct http_transfer *t)
 		curl_easy_cleanup(t->easy);
 	forget_answer(t);
 	buf_done(&t->body);
+	buf_done(&t->head_out);
 	free(t);
 }
 
@@ -116,6 +126,8 @@ static struct http_timings timings(struct http_transfer *t)
 	struct http_timings x = { 0 };
 	long connects = 0;
 
+	if (t->client->h1)
+		return t->marks;
 	if (t->prereqs == 0)
 		return x;
 	(void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
@@ -191,6 +203,8 @@ static int arm_deadline(struct http_transfer *t, msec_t now)
 {
 	msec_t at = t->total_by;
 
+	if (t->attempt_by)
+		at = earliest(at, t->attempt_by);
 	if (t->arrived == 0)
 		at = earliest(at, t->first_byte_by);
 	if (t->slow_from)
@@ -198,6 +212,26 @@ static int arm_deadline(struct http_transfer *t, msec_t now)
 	else
 		at = earliest(at, now + t->client->slow_window);
 	return loop_timer_start(&t->deadline, at - now);
+}
+
+int transfer_arm_deadline(struct http_transfer *t)
+{
+	return arm_deadline(t, loop_now(t->client->loop));
+}
+
+/* Out of whatever carries it, without a word. */
+static void detach(struct http_transfer *t)
+{
+	h1_drop(t);
+	multi_remove(t);
+}
+
+/* The time for resolving, connecting or shaking hands is up: on to the next address, or to the end. */
+static void on_attempt_over(struct http_transfer *t, msec_t now)
+{
+	t->attempt_by = 0;
+	(void)arm_deadline(t, now); /* it fits: its place among the timers was free a moment ago */
+	h1_attempt_over(t);
 }
 
 /* An answer that has begun must keep coming. Looked at once per window, which is why "for 15 s" may mean up to 30. */
@@ -231,6 +265,8 @@ static void on_deadline(struct loop_timer *timer)
 	else if (t->arrived == 0 && now >= t->first_byte_by)
 		transfer_fail(t, HTTP_ERROR_FIRST_BYTE_TIMEOUT, certainty,
 			      "no byte of an answer within the first-byte timeout");
+	else if (t->attempt_by && now >= t->attempt_by)
+		return on_attempt_over(t, now);
 	else if (is_too_slow(t, now))
 		transfer_fail(t, HTTP_ERROR_TOO_SLOW, certainty, "the answer came at less than %d bytes a second",
 			      SLOW_BYTES_PER_SECOND);
@@ -238,7 +274,7 @@ static void on_deadline(struct loop_timer *timer)
 		return;
 	else
 		transfer_fail(t, HTTP_ERROR_INTERNAL, certainty, "out of memory");
-	multi_remove(t);
+	detach(t);
 	transfer_deliver(t, t->refusal, t->why.msg);
 }
 
@@ -270,8 +306,9 @@ static struct http_transfer *transfer_from_pool(struct http_client *c)
 	list_init(&t->link);
 	t->client = c;
 	arena_init(&t->arena, ARENA_BYTES);
+	buf_init(&t->head_out, REQUEST_HEAD_BYTES);
 	loop_timer_init(c->loop, &t->deadline, on_deadline);
-	if (transfer_make_handle(t) != 0) {
+	if (!c->h1 && transfer_make_handle(t) != 0) {
 		free(t);
 		return NULL;
 	}
@@ -282,6 +319,10 @@ static void forget_last_use(struct http_transfer *t, size_t max_body)
 {
 	t->prereqs = t->interim = t->status = t->port = 0;
 	t->is_head_request = t->is_blocked = t->has_host_name = false;
+	t->forbids_reuse = t->says_close = t->says_keep_alive = false;
+	t->attempt_by = 0;
+	t->marks = (struct http_timings){ 0 };
+	t->started_ns = t->client->h1 ? clock_mono_ns() : 0;
 	t->arrived = t->head_bytes = t->body_wire = t->codings = 0;
 	t->ip[0] = 0;
 	t->head = HEAD_STATUS_LINE;
@@ -323,9 +364,13 @@ struct http_transfer *http_start(struct http_client *c, const struct http_reques
 
 static void start_waiting(struct http_client *c)
 {
-	while (c->n_running < c->config.max_connections && !list_is_empty(&c->waiting)) {
+	while (!c->is_closed && c->n_running < c->config.max_connections && !list_is_empty(&c->waiting)) {
 		struct http_transfer *t = LIST_ENTRY(c->waiting.next, struct http_transfer, link);
 		transfer_move(t, TRANSFER_RUNNING, &c->running);
+		if (c->h1) {
+			h1_begin(t);
+			continue;
+		}
 		if (transfer_apply(t) == 0 && multi_add(t) == 0)
 			continue;
 		transfer_fail(t, HTTP_ERROR_INTERNAL, HTTP_NOT_SENT, "out of memory");
@@ -343,13 +388,15 @@ static void on_soon(struct loop_soon *soon)
 		transfer_deliver(t, t->refusal, t->why.msg);
 	}
 	multi_drain_dirty(c);
+	if (!c->is_closed)
+		h1_trim(c);
 }
 
 void http_cancel(struct http_transfer *t)
 {
 	if (!t || t->state == TRANSFER_IDLE || t->state == TRANSFER_DELIVERING)
 		return;
-	multi_remove(t);
+	detach(t);
 	transfer_recycle(t);
 }
 
@@ -368,6 +415,13 @@ void transfer_set_slow_window(struct http_client *c, msec_t window)
 static void init_curl(void)
 {
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int open_tier(struct http_client *c, struct err *e)
+{
+	enum http_tier tier = c->config.tier == HTTP_TIER_DEFAULT ? DEFAULT_TIER : c->config.tier;
+
+	return tier == HTTP_TIER_H1 ? h1_open(c, e) : multi_open(c, e);
 }
 
 struct http_client *http_client_new(struct loop *l, const struct http_client_config *config, struct err *e)
@@ -396,7 +450,7 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_con
 	list_init(&c->idle);
 	loop_soon_init(&c->soon, on_soon);
 	c->ca_file = c->config.ca_file ? str_dup_c(str_c(c->config.ca_file)) : NULL;
-	if ((c->config.ca_file && !c->ca_file) || multi_open(c, e) != 0) {
+	if ((c->config.ca_file && !c->ca_file) || open_tier(c, e) != 0) {
 		free(c->ca_file);
 		free(c);
 		err_wrap(e, "start an HTTP client");
@@ -416,7 +470,10 @@ static void client_bury(void *p)
 	struct http_client *c = p;
 
 	free_all(&c->idle);
-	multi_bury(c);
+	if (c->h1)
+		h1_bury(c);
+	else
+		multi_bury(c);
 	free(c->ca_file);
 	free(c);
 }
@@ -436,7 +493,10 @@ void http_client_free(struct http_client *c)
 	cancel_all(&c->waiting);
 	cancel_all(&c->stillborn);
 	cancel_all(&c->running);
-	multi_close(c);
+	if (c->h1)
+		h1_close(c);
+	else
+		multi_close(c);
 	loop_soon_cancel(&c->soon);
 	loop_free_later(c->loop, c, client_bury);
 }

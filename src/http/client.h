@@ -51,7 +51,17 @@ enum http_error {
 };
 const char *http_error_name(enum http_error error); /* "connect_refused" ... */
 
+/*
+ * What carries the transfers. The own HTTP/1.1 tier is the stricter one and costs a third; libcurl's speaks HTTP/2 where TLS offers it.
+ */
+enum http_tier {
+	HTTP_TIER_DEFAULT, /* HTTP_TIER_CURL */
+	HTTP_TIER_CURL,
+	HTTP_TIER_H1,
+};
+
 struct http_client_config {
+	enum http_tier tier;
 	size_t max_connections; /* 0 = 256 */
 	size_t max_idle;	/* connections kept; 0 = 64 */
 	const char *ca_file;	/* NULL = the system's bundle */

@@ -54,7 +54,7 @@ static size_t on_status_line(struct http_transfer *t, struct str line, size_t ok
 		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "more than %d interim answers", INTERIM_MAX);
 	t->headers.n = 0;
 	t->headers.bytes = 0;
-	t->has_length = t->has_coding_chunked = false;
+	t->has_length = t->has_coding_chunked = t->says_close = t->says_keep_alive = false;
 	t->codings = 0;
 	t->head = HEAD_FIELDS;
 	return ok;
@@ -77,10 +77,24 @@ static bool take_length(struct http_transfer *t, struct str value)
 	return true;
 }
 
+/* What an HTTP/1 connection is to become after this answer (RFC 9112 9.3); libcurl looks for itself. */
+static void note_connection(struct http_transfer *t, struct str value)
+{
+	while (value.ptr) {
+		struct str option = str_trim(str_split(&value, ','));
+		t->says_close |= str_eq_nocase(option, STR("close"));
+		t->says_keep_alive |= str_eq_nocase(option, STR("keep-alive"));
+	}
+}
+
 /* Fields that decide where the body ends, or what it is. */
 static size_t note_field(struct http_transfer *t, struct str name, struct str value, size_t ok)
 {
 	switch (name.len) {
+	case sizeof("Connection") - 1:
+		if (str_eq_nocase(name, STR("Connection")))
+			note_connection(t, value);
+		break;
 	case sizeof("Content-Length") - 1:
 		if (str_eq_nocase(name, STR("Content-Length")) && !take_length(t, value))
 			return refuse(t, HTTP_ERROR_BAD_FRAMING, "Content-Length is not one number");
@@ -183,6 +197,9 @@ static size_t on_field_line(struct http_transfer *t, struct str line, size_t ok)
 
 static void forbid_reuse(struct http_transfer *t)
 {
+	t->forbids_reuse = true;
+	if (!t->easy)
+		return;
 	(void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 	t->applied.forbid_reuse = true;
 }
@@ -211,13 +228,10 @@ static size_t on_head_end(struct http_transfer *t, size_t ok)
 	return ok;
 }
 
-size_t head_on_line(char *bytes, size_t size, size_t n, void *arg)
+static size_t on_line(struct http_transfer *t, struct str line)
 {
-	struct http_transfer *t = arg;
-	size_t ok = size * n;
-	struct str line = str_from(bytes, ok);
+	size_t ok = line.len;
 
-	t->arrived += ok;
 	t->head_bytes += ok;
 	if (t->head_bytes > HEADERS_MAX_BYTES)
 		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "the head is longer than %d bytes", HEADERS_MAX_BYTES);
@@ -238,6 +252,19 @@ size_t head_on_line(char *bytes, size_t size, size_t n, void *arg)
 	if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
 		return on_folded_line(t, line, ok);
 	return on_field_line(t, line, ok);
+}
+
+size_t head_on_line(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct http_transfer *t = arg;
+
+	t->arrived += size * n;
+	return on_line(t, str_from(bytes, size * n));
+}
+
+bool head_take_line(struct http_transfer *t, struct str line)
+{
+	return on_line(t, line) == line.len;
 }
 
 static size_t body_failed(struct http_transfer *t, int code)
@@ -269,12 +296,8 @@ static size_t decode_body(struct http_transfer *t, struct str wire)
 	return REFUSED; /* the decoder has written why */
 }
 
-size_t head_on_body(char *bytes, size_t size, size_t n, void *arg)
+static size_t on_body(struct http_transfer *t, const char *bytes, size_t len)
 {
-	struct http_transfer *t = arg;
-	size_t len = size * n;
-
-	t->arrived += len;
 	t->body_wire += len;
 	if (t->head != HEAD_COMPLETE)
 		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a body before the end of the head");
@@ -284,6 +307,19 @@ size_t head_on_body(char *bytes, size_t size, size_t n, void *arg)
 		return decode_body(t, str_from(bytes, len));
 	int code = buf_append(&t->body, bytes, len);
 	return code ? body_failed(t, code) : len;
+}
+
+size_t head_on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct http_transfer *t = arg;
+
+	t->arrived += size * n;
+	return on_body(t, bytes, size * n);
+}
+
+bool head_take_body(struct http_transfer *t, struct str bytes)
+{
+	return on_body(t, bytes.ptr, bytes.len) == bytes.len;
 }
 
 /*

@@ -11,6 +11,7 @@
 #pragma once
 #include "http/client.h"
 #include "http/decode.h"
+#include "http/h1_parse.h"
 
 #include <curl/curl.h>
 
@@ -21,6 +22,11 @@
 #define SLOW_BYTES_PER_SECOND 100   /* ... in such a window is too slow */
 #define IDLE_SHARD 60000	    /* ms without a transfer after which a shard's connections are closed */
 #define KEEP_BODY_BYTES (64u << 10) /* body memory that a pooled transfer keeps */
+
+struct h1;
+struct h1_conn;
+struct h1_origin;
+struct url;
 
 struct shard {
 	struct http_client *client;
@@ -59,6 +65,7 @@ struct http_client {
 	struct list idle; /* pool of handles */
 	size_t n_running, n_live, n_idle;
 	msec_t slow_window;
+	struct h1 *h1; /* the own tier; NULL = libcurl carries everything */
 	bool is_closed;
 };
 
@@ -93,7 +100,7 @@ struct http_transfer {
 	enum transfer_state state;
 	struct http_client *client;
 	struct shard *shard;
-	CURL *easy;
+	CURL *easy; /* NULL until libcurl's tier needs it */
 	struct applied applied;
 	http_done *done;
 	void *arg;
@@ -109,7 +116,7 @@ struct http_transfer {
 	size_t slow_mark; /* bytes that had arrived at slow_from */
 
 	/* what is known of the conversation */
-	int prereqs; /* times libcurl was about to send: 0 = provably not sent */
+	int prereqs; /* times libcurl was about to send, or 1 = our socket took a byte: 0 = provably not sent */
 	bool is_head_request, is_h1_only, is_blocked, has_host_name;
 	size_t arrived; /* all bytes of head and body */
 	char ip[48];
@@ -129,6 +136,17 @@ struct http_transfer {
 	struct buf body;
 	size_t body_wire;
 
+	/* the own tier's */
+	struct h1_conn *conn;
+	struct h1_origin *origin;
+	struct h1_parser parser;
+	struct buf head_out; /* the request's head, as sent */
+	size_t sent;	     /* bytes of head and body */
+	bool wants_fresh, forbids_reuse, says_close, says_keep_alive;
+	uint64_t started_ns;
+	struct http_timings marks;
+	msec_t attempt_by; /* the step towards a connection that runs now must be over; 0 = none */
+
 	/* a refusal of ours, made inside libcurl's callbacks */
 	struct verdict refusal;
 	struct err why;
@@ -141,11 +159,14 @@ void transfer_fail(struct http_transfer *t, enum http_error error, enum http_cer
     PRINTF_LIKE(4, 5);						     /* remember a refusal; the first one stays */
 void transfer_set_slow_window(struct http_client *c, msec_t window); /* for tests: 15 s are long */
 
+int transfer_arm_deadline(struct http_transfer *t); /* after one of its times has changed; 0 or -ERR_NO_MEMORY */
+
 /* client_setup.c */
 int transfer_make_handle(struct http_transfer *t); /* 0 or -ERR_NO_MEMORY */
 /* Copies the request into the transfer. -ERR_NO_MEMORY; anything else wrong with it becomes t->refusal. */
 int transfer_copy_request(struct http_transfer *t, const struct http_request *r);
-int transfer_apply(struct http_transfer *t); /* the copied request onto the handle */
+bool transfer_check_field(struct http_transfer *t, const struct header *h); /* false = refused */
+int transfer_apply(struct http_transfer *t);				    /* the copied request onto the handle */
 
 /* client_multi.c */
 int multi_open(struct http_client *c, struct err *e);
@@ -160,7 +181,21 @@ int multi_close_socket(void *arg, curl_socket_t fd);
 /* client_head.c */
 size_t head_on_line(char *line, size_t size, size_t n, void *arg);
 size_t head_on_body(char *bytes, size_t size, size_t n, void *arg);
+bool head_take_line(struct http_transfer *t, struct str line); /* with its line feed; false = refused */
+bool head_take_body(struct http_transfer *t, struct str bytes);
 int head_on_prereq(void *arg, char *ip, char *local_ip, int port, int local_port);
+
+/* The own tier; see h1_int.h. */
+int h1_open(struct http_client *c, struct err *e); /* sets c->h1 */
+void h1_close(struct http_client *c);		   /* no callback after it */
+void h1_bury(struct http_client *c);
+int h1_find_origin(struct http_transfer *t, const struct url *u, bool no_verify);
+int h1_write_head(struct http_transfer *t, const struct http_request *r, const struct url *u); /* 0 or -ERR_NO_MEMORY */
+void h1_begin(struct http_transfer *t);							       /* may deliver */
+void h1_drop(struct http_transfer *t); /* takes it from its connection, without a word */
+void h1_forget(struct http_transfer *t);
+void h1_trim(struct http_client *c);	       /* idle connections beyond the limit */
+void h1_attempt_over(struct http_transfer *t); /* may deliver */
 
 /* client_map.c */
 struct verdict map_result(struct http_transfer *t, CURLcode code, const char **ret_detail);

@@ -61,13 +61,23 @@ int transfer_make_handle(struct http_transfer *t)
 
 /* ---- the request ---- */
 
-static bool is_any_of(struct str name, const char *const names[])
+/* Fields that say how the message is sent. */
+static bool is_ours(struct str name)
 {
-	for (size_t i = 0; names[i]; i++) {
-		if (str_eq_nocase(name, str_c(names[i])))
-			return true;
+	switch (name.len) {
+	case 4:
+		return str_eq_nocase(name, STR("Host"));
+	case 6:
+		return str_eq_nocase(name, STR("Expect"));
+	case 7:
+		return str_eq_nocase(name, STR("Upgrade"));
+	case 14:
+		return str_eq_nocase(name, STR("Content-Length"));
+	case 17:
+		return str_eq_nocase(name, STR("Transfer-Encoding"));
+	default:
+		return false;
 	}
-	return false;
 }
 
 static void invalid(struct http_transfer *t, const char *what, struct str detail)
@@ -96,20 +106,22 @@ static int add_line(struct http_transfer *t, struct curl_slist ***tail, struct s
 	return 0;
 }
 
+bool transfer_check_field(struct http_transfer *t, const struct header *h)
+{
+	if (!header_is_token(h->name) || !header_value_is_clean(h->value))
+		invalid(t, "not a header field", h->name);
+	else if (is_ours(h->name))
+		invalid(t, "a header field that the client sets itself", h->name);
+	return t->refusal.error == HTTP_ERROR_NONE;
+}
+
 /* One field of the caller's, in libcurl's spelling ("Name;" is a field with an empty value). */
 static int add_field_line(struct http_transfer *t, struct curl_slist ***tail, const struct header *h)
 {
-	static const char *const ours[] = { "Host", "Content-Length", "Transfer-Encoding", "Expect", "Upgrade", NULL };
 	struct str value = str_trim(h->value);
 
-	if (!header_is_token(h->name) || !header_value_is_clean(value)) {
-		invalid(t, "not a header field", h->name);
+	if (!transfer_check_field(t, h))
 		return 0;
-	}
-	if (is_any_of(h->name, ours)) {
-		invalid(t, "a header field that the client sets itself", h->name);
-		return 0;
-	}
 	return value.len ? add_line(t, tail, h->name, ": ", value) : add_line(t, tail, h->name, ";", STR_NULL);
 }
 
@@ -164,7 +176,6 @@ static void set_method(struct http_transfer *t, const struct http_request *r)
 		kind = METHOD_HEAD;
 		plain = "HEAD";
 	}
-	t->is_head_request = str_eq(r->method, STR("HEAD"));
 	if (kind != (int)a->method) {
 		CURLoption option = kind == METHOD_GET	  ? CURLOPT_HTTPGET
 				    : kind == METHOD_HEAD ? CURLOPT_NOBODY
@@ -207,6 +218,15 @@ static void set_verification(struct http_transfer *t, bool no_verify)
 	(void)curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYHOST, no_verify ? 0L : 2L);
 }
 
+static int copy_for_h1(struct http_transfer *t, const struct http_request *r, const struct url *url)
+{
+	t->is_h1_only = true;
+	t->wants_fresh = r->fresh_connection;
+	if (h1_find_origin(t, url, r->tls_no_verify) != 0)
+		return -ERR_NO_MEMORY;
+	return h1_write_head(t, r, url);
+}
+
 int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 {
 	struct url url;
@@ -216,14 +236,17 @@ int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 		t->refusal = (struct verdict){ HTTP_ERROR_INVALID_REQUEST, HTTP_NOT_SENT };
 	if (t->refusal.error != HTTP_ERROR_NONE)
 		return 0;
+	t->connect_timeout = r->connect_timeout > 0 ? r->connect_timeout : CONNECT_TIMEOUT;
+	t->body_out = r->body.ptr ? r->body : STR("");
+	t->is_head_request = str_eq(r->method, STR("HEAD"));
+	if (t->client->h1)
+		return copy_for_h1(t, r, &url);
 	t->is_h1_only = url.scheme.len == 4;
 	t->has_host_name = is_name(&url);
 	t->url = arena_c(&t->arena, r->url);
 	if (!t->url)
 		return -ERR_NO_MEMORY;
 	set_method(t, r);
-	t->body_out = r->body.ptr ? r->body : STR("");
-	t->connect_timeout = r->connect_timeout > 0 ? r->connect_timeout : CONNECT_TIMEOUT;
 	set_verification(t, r->tls_no_verify);
 	set_switch(t, &t->applied.fresh, r->fresh_connection, CURLOPT_FRESH_CONNECT);
 	set_switch(t, &t->applied.forbid_reuse, false, CURLOPT_FORBID_REUSE);

@@ -46,13 +46,31 @@ struct asker {
 	struct http_client *client;
 };
 
-static inline struct asker asker_new(const struct http_client_config *config)
+/* The same claims hold for both tiers: RUN_ON_BOTH_TIERS() makes them twice. */
+static enum http_tier tier_under_test;
+
+#define RUN_ON_BOTH_TIERS(...)                                                                                                       \
+	int main(void)                                                                                                               \
+	{                                                                                                                            \
+		const struct CMUnitTest tests[] = { __VA_ARGS__ };                                                                   \
+		tier_under_test = HTTP_TIER_CURL;                                                                                    \
+		int failed = cmocka_run_group_tests_name("libcurl", tests, NULL, NULL);                                              \
+		tier_under_test = HTTP_TIER_H1;                                                                                      \
+		return failed + cmocka_run_group_tests_name("own tier", tests, NULL, NULL);                                          \
+	}
+
+static inline struct asker asker_new(const struct http_client_config *wanted)
 {
 	struct err e = ERR_INIT;
 	struct asker a = { .loop = loop_new(&e) };
+	struct http_client_config config = { 0 };
 
+	if (wanted)
+		config = *wanted;
+	if (config.tier == HTTP_TIER_DEFAULT)
+		config.tier = tier_under_test;
 	assert_non_null(a.loop);
-	a.client = http_client_new(a.loop, config, &e);
+	a.client = http_client_new(a.loop, &config, &e);
 	assert_non_null(a.client);
 	return a;
 }

@@ -482,6 +482,7 @@ TEST(names_resolve_without_blocking_and_their_failures_are_told_apart)
 	struct http_request r = { .method = STR("POST"), .body = STR("x"), .connect_timeout = 150 };
 
 	sem_init(&resolver_gate, 0, 0);
+	atomic_store(&resolver_returned, 0);
 	r.url = STR("http://nowhere.test/");
 	assert_outcome(ask_request(&a, &r), HTTP_ERROR_DNS_NOT_FOUND, HTTP_NOT_SENT);
 	r.url = STR("http://slow.test/");
@@ -707,7 +708,7 @@ TEST(a_body_may_be_taken)
 	peer_stop(p);
 }
 
-RUN_TESTS(CLAIM(a_post_on_a_kept_connection_that_dies_is_sent_once), CLAIM(a_get_on_a_kept_connection_that_dies_is_the_callers_to_repeat),
+RUN_ON_BOTH_TIERS(CLAIM(a_post_on_a_kept_connection_that_dies_is_sent_once), CLAIM(a_get_on_a_kept_connection_that_dies_is_the_callers_to_repeat),
 	  CLAIM(a_kept_connection_closed_in_time_is_replaced_without_doubt), CLAIM(an_answer_nobody_asked_for_is_not_the_next_ones),
 	  CLAIM(a_connection_with_two_lengths_is_not_used_again), CLAIM(connections_are_kept_unless_a_fresh_one_is_wanted),
 	  CLAIM(requests_say_what_they_should_and_nothing_else), CLAIM(a_head_request_awaits_no_body),

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the own HTTP/1.1 tier know of each other:
+ *   h1_pool.c    origins, idle connections, the epoll set       h1_parse.c  bytes -> an answer, or a refusal
+ *   h1_conn.c    one connection from name to idle               h1_tls.c    the one door to libssl
+ *   h1_dns.c     names by threads, with a short memory          h1_head.c   a request -> bytes
+ */
+#pragma once
+#include "http/client_int.h"
+#include "http/url.h"
+
+#include <netinet/in.h>
+
+#define H1_ADDRESSES 8		     /* of one name that are tried */
+#define H1_ORIGIN_BUCKETS 256	     /* a power of two */
+#define H1_ORIGINS_KEPT 1024	     /* more than these: the unused ones are forgotten */
+#define H1_IDLE_MAX 60000	     /* ms that a connection may idle */
+#define H1_SWEEP_EVERY 15000	     /* ms */
+#define H1_SCRATCH_BYTES (64u << 10) /* read at once, by all connections in turn */
+#define H1_CHUNK_LINE_MAX 4096	     /* a chunk's size with its extensions */
+#define H1_NAMES_KEPT 1024	     /* names remembered */
+#define H1_NAME_FRESH 30000	     /* ms that they are believed */
+
+union h1_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* Where connections are alike: scheme, host, port and whether the certificate counts. */
+struct h1_origin {
+	struct list link; /* in its bucket */
+	struct list idle; /* connections, the one used last at the end */
+	size_t refs; /* by connections and transfers; with 0 it is kept for its session, until there are too many */
+	uint32_t hash;
+	uint16_t port;
+	bool is_tls, no_verify, is_literal;
+	union h1_address literal; /* the host, when it is an address */
+	void *session;		  /* SSL_SESSION to resume, or NULL */
+	size_t host_len;
+	char host[]; /* lower case, terminated */
+};
+
+#define H1_STATES(X) X(RESOLVING) X(CONNECTING) X(HANDSHAKE) X(SENDING) X(RECEIVING) X(IDLE) X(CLOSED)
+enum h1_state {
+#define X(name) H1_##name,
+	H1_STATES(X)
+#undef X
+};
+
+struct h1_conn {
+	struct list link; /* busy: the tier's list; idle: the origin's */
+	struct list age;  /* idle: the tier's, oldest first */
+	struct list name; /* RESOLVING: among those who wait for the name */
+	struct h1 *h1;
+	struct h1_origin *origin;
+	struct http_transfer *t; /* NULL when IDLE or CLOSED */
+	enum h1_state state;
+	int fd;
+	uint32_t registered; /* with epoll */
+	void *ssl;
+	struct buf in;	      /* bytes that were no whole line yet */
+	size_t wire_out;      /* bytes that the socket has taken, ever */
+	size_t wire_mark;     /* ... before this request */
+	size_t answers;	      /* complete so far; > 0 = a kept connection */
+	bool has_send_failed; /* an answer may still be there to read */
+	unsigned idle_turn;
+	msec_t idle_since, connect_by;
+	/* the attempts */
+	union h1_address addresses[H1_ADDRESSES];
+	size_t n_addresses, next_address;
+	int last_errno;
+	char ip[48];
+};
+
+struct h1 {
+	struct http_client *client;
+	struct loop *loop;
+	int epoll_fd;
+	struct loop_fd *watch;
+	unsigned turn; /* counts the looks at the epoll set */
+	struct list buckets[H1_ORIGIN_BUCKETS];
+	size_t n_origins;
+	struct list busy, idle; /* connections; idle ones by age */
+	size_t n_idle;
+	struct list names;
+	size_t n_names;
+	struct loop_timer sweep;
+	void *tls[2]; /* SSL_CTX: [0] verifies, [1] does not; made when first needed */
+	char scratch[H1_SCRATCH_BYTES];
+};
+
+/* How a connection's bytes ended. */
+enum h1_end {
+	H1_END_NONE,  /* they have not: nothing to read just now */
+	H1_END_CLEAN, /* FIN; with TLS after close_notify */
+	H1_END_CUT,   /* FIN without close_notify */
+	H1_END_RESET,
+};
+
+/* h1_pool.c */
+struct h1_origin *h1_origin_get(struct h1 *h, const struct url *u, bool no_verify); /* a reference; NULL = no memory */
+void h1_origin_put(struct h1_origin *o);
+void h1_idle_add(struct h1_conn *c);
+int h1_watch(struct h1_conn *c, uint32_t events); /* 0 or -ERR_IO */
+
+/* h1_conn.c */
+struct h1_conn *h1_conn_new(struct http_transfer *t); /* not started; NULL = no memory */
+void h1_conn_open(struct h1_conn *c);		      /* resolve, connect, ... */
+void h1_conn_reuse(struct h1_conn *c, struct http_transfer *t);
+bool h1_conn_is_clean(struct h1_conn *c); /* idle: neither at its end nor with bytes nobody asked for */
+void h1_conn_on_event(struct h1_conn *c,
+		      uint32_t events);		       /* may deliver: the connection is not to be touched after it */
+void h1_conn_on_resolved(struct h1_conn *c, int code); /* 0, or HTTP_ERROR_DNS_...; may deliver */
+void h1_conn_on_attempt_over(struct h1_conn *c);       /* the time for this step is up; may deliver */
+void h1_conn_close(struct h1_conn *c);		       /* its transfer, if any, is let go without a word */
+
+/* h1_dns.c */
+/* 1 = c->addresses are filled; 0 = h1_conn_on_resolved() will be called; -1 = too many wait already, or no memory. */
+int h1_resolve(struct h1_conn *c);
+void h1_names_close(struct h1 *h); /* nothing is called any more; nobody waits for a thread */
+
+/* h1_tls.c */
+int h1_tls_open(struct h1_conn *c, struct err *e); /* 0 or -code */
+/* 1 = it stands; 0 = wants *ret_events first; -1 = failed, verdict in the transfer's refusal. */
+int h1_tls_handshake(struct h1_conn *c, uint32_t *ret_events);
+ssize_t h1_tls_read(struct h1_conn *c, char *to, size_t n, enum h1_end *ret_end); /* > 0, or 0 with how it ended */
+ssize_t h1_tls_write(struct h1_conn *c, const char *bytes, size_t n); /* as send(): -1 and errno, EAGAIN among them */
+bool h1_tls_has_pending(struct h1_conn *c); /* bytes were read off the socket and not yet handed out */
+void h1_tls_close(struct h1_conn *c);
+void h1_tls_forget_session(struct h1_origin *o);
+void h1_tls_free(struct h1 *h);
