@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The route table, and what holds for every request: it comes from this machine, names its content, is answered once. */
+/* The route table, and what holds for every request: it comes from this machine, names its content, is answered once.
+ */
 #include "api/api_int.h"
 
 #include "base/clock.h"
@@ -160,7 +161,8 @@ void reply_store_error(struct request *rq, const struct store_result *result)
 	if (result->error == STORE_NOT_FOUND)
 		reply_problem(rq, 404, "not_found", NULL, "there is nothing of that name here");
 	else
-		reply_problem(rq, 503, "store", NULL, "the store cannot be used now: %s", result->detail ? result->detail : "unknown");
+		reply_problem(rq, 503, "store", NULL, "the store cannot be used now: %s",
+			      result->detail ? result->detail : "unknown");
 }
 
 struct str request_query(struct request *rq, const char *name)
@@ -222,7 +224,8 @@ static bool route_fits(struct request *rq, const char *pattern)
 		struct buf b;
 		size_t bad;
 		buf_init(&b, URL_MAX_BYTES);
-		bool ok = p.len && rq->n_params < API_PARAMS_MAX && url_decode(&b, p, false) && str_is_utf8(buf_str(&b), &bad);
+		bool ok = p.len && rq->n_params < API_PARAMS_MAX && url_decode(&b, p, false) &&
+			  str_is_utf8(buf_str(&b), &bad);
 		if (ok)
 			rq->params[rq->n_params++] = arena_str(&rq->arena, buf_str(&b));
 		buf_done(&b);
@@ -247,15 +250,17 @@ static bool host_is_local(struct str host)
 }
 
 /*
- * There is no access control yet, so other web sites must not speak through the user's browser: the host must be this machine by name (a
- * rebound DNS name is not), and what changes something must come from our own pages or from no browser at all.
+ * There is no access control yet, so other web sites must not speak through the user's browser: the host must be this
+ * machine by name (a rebound DNS name is not), and what changes something must come from our own pages or from no
+ * browser at all.
  */
 static bool request_is_local(struct request *rq, bool changes)
 {
 	struct str host = exchange_header(rq->x, "Host"), origin = exchange_header(rq->x, "Origin");
 	struct str site = exchange_header(rq->x, "Sec-Fetch-Site");
 	if (!host_is_local(host)) {
-		reply_problem(rq, 403, "forbidden_host", NULL, "this server answers only as localhost, not as \"%.*s\"", STR_ARG(host));
+		reply_problem(rq, 403, "forbidden_host", NULL, "this server answers only as localhost, not as \"%.*s\"",
+			      STR_ARG(host));
 		return false;
 	}
 	struct str origin_host = origin;
@@ -304,7 +309,9 @@ static void request_route(struct request *rq)
 		if (!route_fits(rq, routes[i].pattern))
 			continue;
 		path_known = true;
-		rq->allow = rq->allow ? "GET, HEAD, PUT" : strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+		rq->allow = rq->allow				   ? "GET, HEAD, PUT"
+			    : strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD"
+								   : routes[i].method;
 		if (str_eq_c(method, routes[i].method) || (is_head && strcmp(routes[i].method, "GET") == 0)) {
 			rq->allow = NULL;
 			route_run(rq, &routes[i]);
@@ -349,7 +356,9 @@ int api_open(struct api **ret, const struct api_config *config, struct err *e)
 	list_init(&a->components);
 	list_init(&a->live);
 	list_init(&a->requests);
-	struct http_server_config server = { .address = "127.0.0.1", .port = config->port, .on_request = on_request, .arg = a };
+	struct http_server_config server = {
+		.address = "127.0.0.1", .port = config->port, .on_request = on_request, .arg = a
+	};
 	if (http_server_open(&a->server, config->loop, &server, e) < 0) {
 		free(a);
 		return err_wrap(e, "listen on 127.0.0.1:%u", config->port);
@@ -382,7 +391,8 @@ void api_close(struct api *a)
 	live_free_all(a);
 	http_server_close(a->server);
 	components_free(a);
-	/* Requests that still wait for the store are freed by its callbacks, which do not come any more: bury them here. */
+	/* Requests that still wait for the store are freed by its callbacks, which do not come any more: bury them
+	 * here. */
 	LIST_FOREACH (node, &a->requests) {
 		struct request *rq = LIST_ENTRY(node, struct request, link);
 		run_free(rq->replay);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Components in use: compiled once per version, looked up in the store at each request so that an import elsewhere is seen at once. */
+/* Components in use: compiled once per version, looked up in the store at each request so that an import elsewhere is
+ * seen at once. */
 #include "api/api_int.h"
 
 #include "base/clock.h"
@@ -80,7 +81,8 @@ static struct loaded *loaded_from_row(struct request *rq, const struct component
 	complaints_init(c);
 	struct component *component = component_parse(rq->api, arena_c(&rq->arena, row->name), row->source, c);
 	if (!component)
-		reply_problem(rq, 500, "component_invalid", NULL, "the component in the store does not fit this Weir or this environment: %.*s",
+		reply_problem(rq, 500, "component_invalid", NULL,
+			      "the component in the store does not fit this Weir or this environment: %.*s",
 			      STR_ARG(c->n ? c->items[0].text : STR_NULL));
 	complaints_done(c);
 	return component ? loaded_keep(rq->api, component, row->imported_at) : NULL;
@@ -94,7 +96,8 @@ static void on_row(void *arg, const struct store_result *result)
 	if (result->error == STORE_FAILED)
 		reply_store_error(rq, result);
 	else if (result->error || !result->n)
-		reply_problem(rq, 404, "not_found", NULL, "there is no component \"%.*s\"; import it with `weir import FILE`", STR_ARG(f->name));
+		reply_problem(rq, 404, "not_found", NULL,
+			      "there is no component \"%.*s\"; import it with `weir import FILE`", STR_ARG(f->name));
 	else
 		k = loaded_from_row(rq, &result->components[0]);
 	if (k && rq->wants_source)
@@ -128,8 +131,8 @@ struct plan *loaded_plan(struct request *rq, struct loaded *k, struct str datafl
 	complaints_init(c);
 	struct plan *p = NULL;
 	if (!component_dataflow(k->component, dataflow))
-		reply_problem(rq, 404, "not_found", NULL, "component \"%.*s\" has no dataflow \"%.*s\"", STR_ARG(k->component->name),
-			      STR_ARG(dataflow));
+		reply_problem(rq, 404, "not_found", NULL, "component \"%.*s\" has no dataflow \"%.*s\"",
+			      STR_ARG(k->component->name), STR_ARG(dataflow));
 	else if (!(p = plan_new(k->component, dataflow, &rq->api->config.env, c)))
 		reply_problem(rq, 500, "component_invalid", NULL, "%.*s", STR_ARG(c->n ? c->items[0].text : STR_NULL));
 	complaints_done(c);
@@ -161,7 +164,8 @@ static void on_list(void *arg, const struct store_result *result)
 	} else {
 		for (size_t i = 0; i < result->n; i++)
 			list_one(rq, &result->components[i], &items);
-		struct value page = view_page(&rq->arena, items, value_null(), value_int(&rq->arena, (int64_t)items.len));
+		struct value page =
+		    view_page(&rq->arena, items, value_null(), value_int(&rq->arena, (int64_t)items.len));
 		reply_json(rq, 200, &page, NULL);
 	}
 	request_release(rq);
@@ -188,7 +192,8 @@ static void component_ready_json(struct request *rq, struct loaded *k)
 void get_component(struct request *rq)
 {
 	struct str accept = exchange_header(rq->x, "Accept");
-	rq->wants_source = str_find(accept, STR("application/yaml")) >= 0 && str_find(accept, STR("application/json")) < 0;
+	rq->wants_source =
+	    str_find(accept, STR("application/yaml")) >= 0 && str_find(accept, STR("application/json")) < 0;
 	component_fetch(rq, rq->params[0], component_ready_json);
 }
 
@@ -207,8 +212,9 @@ static void reply_complaints(struct request *rq, const struct complaints *c)
 		(void)value_push(a, &errors, one);
 	}
 	view_set(a, &more, "errors", errors);
-	reply_problem(rq, 422, "invalid_component", &more, "the component file has %zu mistake%s; the first: %.*s", c->n + c->dropped,
-		      c->n + c->dropped == 1 ? "" : "s", STR_ARG(c->n ? c->items[0].text : STR_NULL));
+	reply_problem(rq, 422, "invalid_component", &more, "the component file has %zu mistake%s; the first: %.*s",
+		      c->n + c->dropped, c->n + c->dropped == 1 ? "" : "s",
+		      STR_ARG(c->n ? c->items[0].text : STR_NULL));
 }
 
 static void on_imported(void *arg, const struct store_result *result)
@@ -250,12 +256,15 @@ void put_component(struct request *rq)
 	if (!k) {
 		reply_complaints(rq, c);
 	} else if (!str_eq(k->name, name)) {
-		reply_problem(rq, 422, "name_differs", NULL, "the file is component \"%.*s\"; put it at /api/v1/components/%.*s", STR_ARG(k->name),
+		reply_problem(rq, 422, "name_differs", NULL,
+			      "the file is component \"%.*s\"; put it at /api/v1/components/%.*s", STR_ARG(k->name),
 			      STR_ARG(k->name));
 		component_unref(k);
 	} else {
 		msec_t now = clock_wall();
-		struct component_row row = { .name = k->name, .version = str_c(k->version), .source = source, .imported_at = now };
+		struct component_row row = {
+			.name = k->name, .version = str_c(k->version), .source = source, .imported_at = now
+		};
 		struct loaded *loaded = loaded_keep(rq->api, k, now);
 		rq->state = loaded ? loaded_ref(loaded) : NULL;
 		request_hold(rq);

@@ -10,8 +10,8 @@ static void form_ready(struct request *rq, struct loaded *k)
 		return;
 	const struct form *f = component_form(k->component, rq->params[1]);
 	if (!f) {
-		reply_problem(rq, 404, "not_found", NULL, "component \"%.*s\" has no form \"%.*s\"", STR_ARG(rq->params[0]),
-			      STR_ARG(rq->params[1]));
+		reply_problem(rq, 404, "not_found", NULL, "component \"%.*s\" has no form \"%.*s\"",
+			      STR_ARG(rq->params[0]), STR_ARG(rq->params[1]));
 		return;
 	}
 	struct value v = view_form(&rq->arena, k->component, f, rq->api->config.env.env);
@@ -28,8 +28,8 @@ struct submission {
 	struct str display, language;
 	struct value answer; /* grows until it is sent */
 	struct value item;
-	struct value saved;  /* { run_id, entry_id }: what is done even if the view cannot be made */
-	struct value call;   /* { function, arguments } */
+	struct value saved; /* { run_id, entry_id }: what is done even if the view cannot be made */
+	struct value call;  /* { function, arguments } */
 };
 
 static void submission_end(struct request *rq, struct submission *s)
@@ -43,8 +43,9 @@ static void on_view(void *arg, const struct script_result *results, size_t n)
 	struct request *rq = arg;
 	struct submission *s = rq->state;
 	if (results[0].error) {
-		reply_problem(rq, 500, script_error_name(results[0].error), &s->saved, "the result is saved, but function %.*s failed: %.*s",
-			      STR_ARG(s->display), STR_ARG(results[0].detail));
+		reply_problem(rq, 500, script_error_name(results[0].error), &s->saved,
+			      "the result is saved, but function %.*s failed: %.*s", STR_ARG(s->display),
+			      STR_ARG(results[0].detail));
 		loaded_unref(s->loaded);
 	} else {
 		view_set(&rq->arena, &s->answer, "view", results[0].value);
@@ -127,7 +128,8 @@ static void reply_failed(struct request *rq, struct live_run *lr)
 	/* The person at the form reads what the script says; the place in it is for the run's page. */
 	if (value_is(message, VALUE_STRING) && message->len)
 		text = value_text(message);
-	reply_problem(rq, problem_status(&copy), value_is(type, VALUE_STRING) ? arena_c(a, value_text(type)) : "run_failed", &more, "%.*s",
+	reply_problem(rq, problem_status(&copy),
+		      value_is(type, VALUE_STRING) ? arena_c(a, value_text(type)) : "run_failed", &more, "%.*s",
 		      STR_ARG(text));
 }
 
@@ -172,8 +174,8 @@ static void submit_ready(struct request *rq, struct loaded *k)
 	if (!k)
 		return;
 	if (!f) {
-		reply_problem(rq, 404, "not_found", NULL, "component \"%.*s\" has no form \"%.*s\"", STR_ARG(rq->params[0]),
-			      STR_ARG(rq->params[1]));
+		reply_problem(rq, 404, "not_found", NULL, "component \"%.*s\" has no form \"%.*s\"",
+			      STR_ARG(rq->params[0]), STR_ARG(rq->params[1]));
 		return;
 	}
 	if (!value_is(data, VALUE_OBJECT)) {
@@ -190,7 +192,8 @@ static void submit_ready(struct request *rq, struct loaded *k)
 	s->language = value_is(language, VALUE_STRING) ? value_text(language) : STR("en");
 	rq->state = s;
 	buf_init(&line, RUN_LINE_MAX);
-	/* The language of the page goes along as data, so that scripts can speak it; a field of the model of that name is the person's own. */
+	/* The language of the page goes along as data, so that scripts can speak it; a field of the model of that name
+	 * is the person's own. */
 	if (!value_get_c(data, "language") && !component_field(k->component, STR("language")))
 		(void)value_set(&rq->arena, value_get_c(&rq->body, "data"), STR("language"), value_string(s->language));
 	(void)json_write(&line, data, JSON_COMPACT);

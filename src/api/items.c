@@ -54,7 +54,8 @@ static const char *state_name(const struct run_row *row, const struct ledger_row
 	return "done";
 }
 
-static struct value item_line(struct arena *a, const struct run_row *row, uint64_t seq, struct value input, const struct ledger_row *problem)
+static struct value item_line(struct arena *a, const struct run_row *row, uint64_t seq, struct value input,
+			      const struct ledger_row *problem)
 {
 	struct value v = value_object();
 	view_set_int(a, &v, "seq", (int64_t)seq);
@@ -80,7 +81,8 @@ static void on_all(void *arg, const struct store_result *result)
 		reply_store_error(rq, result);
 	} else {
 		for (uint64_t seq = l->from; seq < end; seq++)
-			(void)value_push(a, &l->items, item_line(a, &l->row, seq, input_of(a, result, seq), problem_of(result, seq)));
+			(void)value_push(a, &l->items,
+					 item_line(a, &l->row, seq, input_of(a, result, seq), problem_of(result, seq)));
 		if (end < l->row.items_in && end > l->from)
 			l->next = value_string(str_c(arena_printf(a, "%llu", (unsigned long long)end - 1)));
 		l->total = l->row.items_in;
@@ -122,7 +124,8 @@ static void on_problems(void *arg, const struct store_result *result)
 		(void)value_push(a, &l->items, item_line(a, &l->row, row->key.seq, value_null(), row));
 		request_hold(rq);
 		l->pending++;
-		if (store_ledger_read(rq->api->config.store, l->run, row->key.seq, row->key.seq, on_problem_input, rq, &e) < 0) {
+		if (store_ledger_read(rq->api->config.store, l->run, row->key.seq, row->key.seq, on_problem_input, rq,
+				      &e) < 0) {
 			l->pending--;
 			request_release(rq);
 		}
@@ -130,7 +133,8 @@ static void on_problems(void *arg, const struct store_result *result)
 	if (!result->error) {
 		l->total = l->code == ITEM_UNKNOWN ? l->row.unknown : l->row.failed;
 		if (result->n == l->limit && result->n)
-			l->next = value_string(str_c(arena_printf(a, "%llu", (unsigned long long)result->rows[result->n - 1].key.seq)));
+			l->next = value_string(
+			    str_c(arena_printf(a, "%llu", (unsigned long long)result->rows[result->n - 1].key.seq)));
 		if (!l->pending)
 			list_answer(rq, l);
 	}
@@ -144,7 +148,8 @@ static void list_ask(struct request *rq, struct item_list *l)
 	int code;
 	request_hold(rq);
 	if (l->code)
-		code = store_problem_list(s, l->run, l->from ? l->from - 1 : UINT64_MAX, l->code, l->limit, on_problems, rq, &e);
+		code = store_problem_list(s, l->run, l->from ? l->from - 1 : UINT64_MAX, l->code, l->limit, on_problems,
+					  rq, &e);
 	else
 		code = store_ledger_read(s, l->run, l->from, l->from + l->limit - 1, on_all, rq, &e);
 	if (code < 0) {
@@ -162,7 +167,10 @@ static void on_list_row(void *arg, const struct store_result *result)
 		reply_problem(rq, 404, "not_found", NULL, "there is no run %lld here", (long long)l->run);
 	} else {
 		const struct run_row *row = lr ? run_row(lr->run) : &result->runs[0];
-		l->row = (struct run_row){ .state = row->state, .items_in = row->items_in, .items_out = row->items_out, .failed = row->failed,
+		l->row = (struct run_row){ .state = row->state,
+					   .items_in = row->items_in,
+					   .items_out = row->items_out,
+					   .failed = row->failed,
 					   .unknown = row->unknown };
 		list_ask(rq, l);
 	}
@@ -265,9 +273,19 @@ static void replay_start(struct request *rq, struct item_view *iv)
 	struct api *api = rq->api;
 	struct err e = ERR_INIT;
 	struct run_config config = {
-		.loop = api->config.loop, .store = api->config.store, .plan = iv->plan, .services = api->config.services, .resume = &iv->row,
-		.is_replay = true, .replay_from = iv->seq, .replay_to = iv->seq,
-		.on_step = on_step, .on_output = on_item_output, .on_problem = on_item_problem, .on_end = on_replayed, .arg = rq,
+		.loop = api->config.loop,
+		.store = api->config.store,
+		.plan = iv->plan,
+		.services = api->config.services,
+		.resume = &iv->row,
+		.is_replay = true,
+		.replay_from = iv->seq,
+		.replay_to = iv->seq,
+		.on_step = on_step,
+		.on_output = on_item_output,
+		.on_problem = on_item_problem,
+		.on_end = on_replayed,
+		.arg = rq,
 	};
 	rq->replay = run_start(&config, &e);
 	if (!rq->replay) {
@@ -290,7 +308,8 @@ static void on_item_rows(void *arg, const struct store_result *result)
 	const struct ledger_row *problem = problem_of(result, iv->seq);
 	struct value input = input_of(a, result, iv->seq);
 	if (input.kind == VALUE_NULL) {
-		reply_problem(rq, 404, "not_found", NULL, "run %lld has no item %llu", (long long)iv->run, (unsigned long long)iv->seq);
+		reply_problem(rq, 404, "not_found", NULL, "run %lld has no item %llu", (long long)iv->run,
+			      (unsigned long long)iv->seq);
 		plan_unref(iv->plan);
 		request_release(rq);
 		return;
@@ -309,14 +328,19 @@ static void on_item_run(void *arg, const struct run_row *row, struct plan *plan,
 	struct err e2 = ERR_INIT;
 	if (!plan) {
 		int status = e->code == -ERR_NOT_FOUND ? 404 : e->code == -ERR_IO ? 503 : 409;
-		reply_problem(rq, status, status == 404 ? "not_found" : status == 503 ? "store" : "component_invalid", NULL, "%s", e->msg);
+		reply_problem(rq, status,
+			      status == 404   ? "not_found"
+			      : status == 503 ? "store"
+					      : "component_invalid",
+			      NULL, "%s", e->msg);
 		request_release(rq);
 		return;
 	}
 	struct live_run *lr = live_find(rq->api, iv->run);
 	iv->plan = plan;
 	iv->row = *(lr ? run_row(lr->run) : row);
-	struct str *texts[] = { &iv->row.component, &iv->row.dataflow, &iv->row.version, &iv->row.env, &iv->row.trigger };
+	struct str *texts[] = { &iv->row.component, &iv->row.dataflow, &iv->row.version, &iv->row.env,
+				&iv->row.trigger };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = arena_str(a, *texts[i]);
 	iv->row.steps = iv->row.problem = STR_NULL;

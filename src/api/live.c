@@ -107,8 +107,17 @@ static int live_run_start(struct live_run *lr, const char *trigger, const struct
 {
 	struct api *a = lr->api;
 	struct run_config config = {
-		.loop = a->config.loop, .store = a->config.store, .plan = lr->plan, .services = a->config.services, .trigger = trigger,
-		.resume = resume, .on_recorded = on_recorded, .on_output = on_output, .on_problem = on_problem, .on_end = on_end, .arg = lr,
+		.loop = a->config.loop,
+		.store = a->config.store,
+		.plan = lr->plan,
+		.services = a->config.services,
+		.trigger = trigger,
+		.resume = resume,
+		.on_recorded = on_recorded,
+		.on_output = on_output,
+		.on_problem = on_problem,
+		.on_end = on_end,
+		.arg = lr,
 	};
 	if (!resume)
 		config.source = (struct run_source){ .read = read_lines, .arg = lr };
@@ -120,8 +129,8 @@ static int live_run_start(struct live_run *lr, const char *trigger, const struct
 	return e->code;
 }
 
-struct live_run *live_start(struct request *rq, struct plan *p, const char *trigger, struct buf *input, uint32_t lines, msec_t wait,
-			    void (*on_over)(struct request *rq, struct live_run *lr))
+struct live_run *live_start(struct request *rq, struct plan *p, const char *trigger, struct buf *input, uint32_t lines,
+			    msec_t wait, void (*on_over)(struct request *rq, struct live_run *lr))
 {
 	struct api *a = rq->api;
 	struct err e = ERR_INIT;
@@ -207,10 +216,12 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 		return;
 	}
 	store_run_release(a->config.store, row->id);
-	/* Whoever has the rest of the input can go on with it; we cannot. Our own were not answered yet: they end here, and say so. */
+	/* Whoever has the rest of the input can go on with it; we cannot. Our own were not answered yet: they end here,
+	 * and say so. */
 	if (!row->input_is_complete && str_eq_c(row->trigger, "cli")) {
 		plan_unref(plan);
-		resume_answer(re, 409, "not_resumable", "its input was not recorded to the end: go on with `weir run --resume ID --items FILE`");
+		resume_answer(re, 409, "not_resumable",
+			      "its input was not recorded to the end: go on with `weir run --resume ID --items FILE`");
 		return;
 	}
 	struct live_run *lr = live_new(a, plan);
@@ -241,7 +252,8 @@ static void on_running_list(void *arg, const struct store_result *result)
 	for (size_t i = 0; i < result->n; i++)
 		live_resume(a, result->runs[i].id, NULL);
 	if (result->n == STORE_PAGE_MAX)
-		(void)store_run_list(a->config.store, result->runs[result->n - 1].id, RUN_RUNNING, STORE_PAGE_MAX, on_running_list, a, &e);
+		(void)store_run_list(a->config.store, result->runs[result->n - 1].id, RUN_RUNNING, STORE_PAGE_MAX,
+				     on_running_list, a, &e);
 }
 
 void live_resume_all(struct api *a)
@@ -258,7 +270,8 @@ void live_free_all(struct api *a)
 		list_remove(&lr->link);
 		loop_timer_stop(&lr->timer);
 		if (lr->waiter) {
-			reply_problem(lr->waiter, 503, "stopping", NULL, "the server stops; the run goes on when it starts again");
+			reply_problem(lr->waiter, 503, "stopping", NULL,
+				      "the server stops; the run goes on when it starts again");
 			request_release(TAKE(lr->waiter));
 		}
 		run_free(lr->run);

@@ -38,7 +38,8 @@ static void asset_reply(struct request *rq, const struct page_file *f)
 	struct str body = str_from((const char *)f->plain, f->plain_len);
 	(void)headers_add(a, &h, STR("Content-Type"), str_c(f->type), NULL);
 	bool is_hashed = str_starts(rq->path, STR("/assets/")); /* the name changes with the content */
-	(void)headers_add(a, &h, STR("Cache-Control"), is_hashed ? STR("public, max-age=31536000, immutable") : STR("no-cache"), NULL);
+	(void)headers_add(a, &h, STR("Cache-Control"),
+			  is_hashed ? STR("public, max-age=31536000, immutable") : STR("no-cache"), NULL);
 	(void)headers_add(a, &h, STR("X-Content-Type-Options"), STR("nosniff"), NULL);
 	(void)headers_add(a, &h, STR("Vary"), STR("Accept-Encoding"), NULL);
 	if (f->br && accepts(accept, "br")) {
@@ -70,14 +71,17 @@ static void index_reply(struct request *rq, const struct page_file *f)
 	for (ptrdiff_t at; (at = str_find(rest, STR(NONCE_MARK))) >= 0;) {
 		(void)buf_append(&html, rest.ptr, (size_t)at);
 		(void)buf_append_c(&html, nonce);
-		rest = str_from(rest.ptr + at + sizeof(NONCE_MARK) - 1, rest.len - (size_t)at - (sizeof(NONCE_MARK) - 1));
+		rest =
+		    str_from(rest.ptr + at + sizeof(NONCE_MARK) - 1, rest.len - (size_t)at - (sizeof(NONCE_MARK) - 1));
 	}
 	(void)buf_append_str(&html, rest);
-	const char *csp = arena_printf(a,
-				       "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-%s'; font-src 'self'; img-src 'self' data:; "
-				       "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
-				       "require-trusted-types-for 'script'",
-				       nonce);
+	const char *csp =
+	    arena_printf(a,
+			 "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-%s'; font-src 'self'; img-src "
+			 "'self' data:; "
+			 "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
+			 "require-trusted-types-for 'script'",
+			 nonce);
 	(void)headers_add(a, &h, STR("Content-Type"), STR("text/html; charset=utf-8"), NULL);
 	(void)headers_add(a, &h, STR("Cache-Control"), STR("no-cache"), NULL);
 	(void)headers_add(a, &h, STR("Content-Security-Policy"), str_c(csp), NULL);
@@ -89,7 +93,8 @@ static void index_reply(struct request *rq, const struct page_file *f)
 
 static bool is_page(struct str path)
 {
-	return str_eq_c(path, "/") || str_eq_c(path, INDEX) || str_eq_c(path, "/runs") || str_starts(path, STR("/runs/")) || str_starts(path, STR("/app/"));
+	return str_eq_c(path, "/") || str_eq_c(path, INDEX) || str_eq_c(path, "/runs") ||
+	       str_starts(path, STR("/runs/")) || str_starts(path, STR("/app/"));
 }
 
 bool pages_serve(struct request *rq)

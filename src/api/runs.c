@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs and entries over REST: start, list, look into. An item's steps are not stored: they are computed again from the ledger. */
+/* Runs and entries over REST: start, list, look into. An item's steps are not stored: they are computed again from the
+ * ledger. */
 #include "api/api_int.h"
 
 /* ---- start ---- */
@@ -53,14 +54,15 @@ static uint32_t input_lines(struct request *rq, struct buf *lines)
 		(void)buf_append_char(lines, '\n');
 		n = 1;
 	}
-	for (size_t i = 0; value_is(items, VALUE_ARRAY) && !data && items->len <= API_ITEMS_MAX && i < items->len; i++) {
+	for (size_t i = 0; value_is(items, VALUE_ARRAY) && !data && items->len <= API_ITEMS_MAX && i < items->len;
+	     i++) {
 		(void)json_write(lines, value_at(items, i), JSON_COMPACT);
 		(void)buf_append_char(lines, '\n');
 		n++;
 	}
 	if (!n)
-		reply_problem(rq, 400, "invalid_request", NULL, "send { \"data\": {...} } or { \"items\": [ {...} ] } with 1 to %d items",
-			      API_ITEMS_MAX);
+		reply_problem(rq, 400, "invalid_request", NULL,
+			      "send { \"data\": {...} } or { \"items\": [ {...} ] } with 1 to %d items", API_ITEMS_MAX);
 	return n;
 }
 
@@ -211,7 +213,8 @@ static void on_run(void *arg, const struct run_row *row, struct plan *plan, stru
 	struct request *rq = arg;
 	struct live_run *lr = live_find(rq->api, row->id);
 	if (!plan && !row->component.ptr) {
-		reply_problem(rq, e->code == -ERR_NOT_FOUND ? 404 : 503, e->code == -ERR_NOT_FOUND ? "not_found" : "store", NULL, "%s", e->msg);
+		reply_problem(rq, e->code == -ERR_NOT_FOUND ? 404 : 503,
+			      e->code == -ERR_NOT_FOUND ? "not_found" : "store", NULL, "%s", e->msg);
 	} else {
 		struct value v = view_run(&rq->arena, lr ? run_row(lr->run) : row, is_interrupted(rq->api, row));
 		struct value steps = plan ? view_run_steps(&rq->arena, plan, row, lr ? lr->run : NULL) : value_array();

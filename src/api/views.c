@@ -91,7 +91,8 @@ static const struct value *counts_of(const struct value *stored, struct str name
 	return NULL;
 }
 
-static struct value view_step(struct arena *a, const struct plan *p, const struct plan_step *s, const struct value *counts)
+static struct value view_step(struct arena *a, const struct plan *p, const struct plan_step *s,
+			      const struct value *counts)
 {
 	static const char *const numbers[] = { "in", "out", "failed", "duration_ms" };
 	struct value v = value_object();
@@ -165,7 +166,8 @@ static struct value member_or_null(struct arena *a, const struct value *object, 
 
 static struct value view_field(struct arena *a, const struct field *f)
 {
-	static const char *const as_written[] = { "enum", "minimum", "maximum", "min_length", "max_length", "pattern", "help", "unit" };
+	static const char *const as_written[] = { "enum",	"minimum", "maximum", "min_length",
+						  "max_length", "pattern", "help",    "unit" };
 	struct value v = value_object(), title = value_string_copy(a, f->name);
 	if (f->title)
 		(void)value_copy(a, f->title, &title);
@@ -207,7 +209,8 @@ static struct value view_entry_fields(struct arena *a, const struct component *k
 
 struct value view_form(struct arena *a, const struct component *k, const struct form *f, struct str env)
 {
-	struct value v = value_object(), title = value_string_copy(a, f->name), app_title = value_string_copy(a, k->name);
+	struct value v = value_object(), title = value_string_copy(a, f->name),
+		     app_title = value_string_copy(a, k->name);
 	if (value_get_c(f->source, "title"))
 		title = member_or_null(a, f->source, "title");
 	if (k->title)
@@ -280,7 +283,8 @@ struct value view_calls(struct arena *a, const struct plan *p, const struct ledg
 			continue;
 		struct value call = call_of_intent(a, p, &rows[i]);
 		for (size_t k = 0; k < n; k++)
-			if (rows[k].kind == LEDGER_OUTCOME && rows[k].key.step == rows[i].key.step && rows[k].key.attempt == rows[i].key.attempt)
+			if (rows[k].kind == LEDGER_OUTCOME && rows[k].key.step == rows[i].key.step &&
+			    rows[k].key.attempt == rows[i].key.attempt)
 				call_add_outcome(a, &call, &rows[k]);
 		(void)value_push(a, &calls, call);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Moves items from step to step. One drain a turn: give runnable items to their steps, let the steps flush what they gathered, feed
- * more while the window has room, let finished items out in order. Nothing here recurses with the number of steps or items.
+ * Moves items from step to step. One drain a turn: give runnable items to their steps, let the steps flush what they
+ * gathered, feed more while the window has room, let finished items out in order. Nothing here recurses with the number
+ * of steps or items.
  */
 #include "run/run_int.h"
 
@@ -123,7 +124,8 @@ static void branch_copy(struct run *r, struct item *it, size_t step)
 	ri->put_no = from->put_no;
 	ri->item.step = step;
 	if (value_copy(&ri->item.arena, &it->root, &ri->item.root) < 0)
-		item_fail_here(r, &ri->item, "too_large", "The item cannot be copied", "the item is too large or too deep to follow two ways");
+		item_fail_here(r, &ri->item, "too_large", "The item cannot be copied",
+			       "the item is too large or too deep to follow two ways");
 	else
 		item_runs(r, &ri->item, step);
 }
@@ -223,8 +225,9 @@ static void run_stop_early(struct run *r, const struct item *it)
 	if (r->is_stopping)
 		return;
 	r->is_stopping = true;
-	r->row.problem = str_c(arena_printf(&r->arena, "stopped at item %llu: %.*s", (unsigned long long)it->seq,
-					    STR_ARG(value_is(detail, VALUE_STRING) ? value_text(detail) : STR("it failed"))));
+	r->row.problem =
+	    str_c(arena_printf(&r->arena, "stopped at item %llu: %.*s", (unsigned long long)it->seq,
+			       STR_ARG(value_is(detail, VALUE_STRING) ? value_text(detail) : STR("it failed"))));
 	for (size_t i = 0; i < r->plan->n_steps; i++)
 		if (r->steps[i].plan->kind->stop)
 			r->steps[i].plan->kind->stop(&r->steps[i]);
@@ -241,7 +244,8 @@ void step_drop(struct step *s, struct item *it)
 	step_leave_ready(s);
 }
 
-/* The item goes on with its problem as item._error: to the steps that take errors, and on as usual where on_error says keep. */
+/* The item goes on with its problem as item._error: to the steps that take errors, and on as usual where on_error says
+ * keep. */
 static void step_pass_error(struct step *s, struct item *it)
 {
 	it->state = ITEM_FLOWING;
@@ -308,8 +312,8 @@ enum verdict step_problem(struct step *s, struct item *it, const char *type, con
 }
 
 /*
- * What ended at this step before ends there again as recorded: a failed script is not tried again by a resumed run, and a replay shows
- * what happened, not what would happen now.
+ * What ended at this step before ends there again as recorded: a failed script is not tried again by a resumed run, and
+ * a replay shows what happened, not what would happen now.
  */
 static bool item_ended_before(struct step *s, struct item *it)
 {
@@ -367,8 +371,9 @@ static bool feed_window(struct run *r)
 
 static bool is_network_problem(const struct value *problem)
 {
-	static const char *const types[] = { "connect_refused", "connect_timeout", "connect_failed", "dns_not_found", "dns_temporary",
-					     "first_byte_timeout", "total_timeout", "too_slow", "connection_lost" };
+	static const char *const types[] = { "connect_refused", "connect_timeout", "connect_failed",
+					     "dns_not_found",	"dns_temporary",   "first_byte_timeout",
+					     "total_timeout",	"too_slow",	   "connection_lost" };
 	const struct value *type = value_get_c(problem, "type");
 	for (size_t i = 0; type && i < ARRAY_LEN(types); i++)
 		if (value_is_string(type, str_c(types[i])))

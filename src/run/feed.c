@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Feeds a run: lines from the source go to the ledger first, then become items. Small inputs are on disk as a whole before
- * the first item moves; of large ones only a stretch is in memory, the rest is read back.
+ * Feeds a run: lines from the source go to the ledger first, then become items. Small inputs are on disk as a whole
+ * before the first item moves; of large ones only a stretch is in memory, the rest is read back.
  */
 #include "run/run_int.h"
 
@@ -97,7 +97,9 @@ static int chunk_add(struct run *r, uint32_t count)
 	if (!c)
 		return -ERR_NO_MEMORY;
 	*c = (struct chunk){ .first_seq = f->next_in, .count = count };
-	struct input_row row = { .run = r->row.id, .first_seq = f->next_in, .count = count, .lines = buf_str(&r->scratch) };
+	struct input_row row = {
+		.run = r->row.id, .first_seq = f->next_in, .count = count, .lines = buf_str(&r->scratch)
+	};
 	struct err e = ERR_INIT;
 	(void)run_next_put(r);
 	if (store_input_put(r->config.store, &row, put_done, r, &e) < 0) {
@@ -122,7 +124,8 @@ static uint32_t skip_recorded(struct run *r, uint32_t count);
 bool feed_may_pump(const struct run *r)
 {
 	const struct feed *f = &r->feed;
-	return !f->source_ended && !f->source_waits && !f->is_recorded && !r->is_broken && !r->is_stopping && !store_is_full(r->config.store);
+	return !f->source_ended && !f->source_waits && !f->is_recorded && !r->is_broken && !r->is_stopping &&
+	       !store_is_full(r->config.store);
 }
 
 /* One chunk a call, so that reading input and working on it take turns. */
@@ -135,7 +138,8 @@ void feed_pump(struct run *r)
 	uint32_t count = 0;
 	buf_clear(&r->scratch);
 	const struct run_source *source = &r->config.source;
-	enum source_verdict v = source->read ? source->read(source->arg, &r->scratch, FEED_CHUNK_BYTES, &count, &e) : SOURCE_END;
+	enum source_verdict v =
+	    source->read ? source->read(source->arg, &r->scratch, FEED_CHUNK_BYTES, &count, &e) : SOURCE_END;
 	if (v != SOURCE_BAD && !buf_ok(&r->scratch)) {
 		v = SOURCE_BAD;
 		count = 0;
@@ -197,7 +201,8 @@ static int rows_keep(struct feed *f, const struct store_result *result)
 		f->rows[i] = result->rows[i];
 		f->rows[i].head = arena_str(&f->rows_arena, result->rows[i].head);
 		f->rows[i].body = arena_str(&f->rows_arena, result->rows[i].body);
-		if ((result->rows[i].head.ptr && !f->rows[i].head.ptr) || (result->rows[i].body.ptr && !f->rows[i].body.ptr))
+		if ((result->rows[i].head.ptr && !f->rows[i].head.ptr) ||
+		    (result->rows[i].body.ptr && !f->rows[i].body.ptr))
 			return -ERR_NO_MEMORY;
 	}
 	f->n_rows = result->n;
@@ -213,7 +218,8 @@ static void recorded_input_ends(struct run *r)
 	if (f->source_ended) {
 		f->end = r->row.items_in = f->next_out;
 		if (!r->row.problem.ptr)
-			r->row.problem = STR("the input was not recorded to its end before the run was interrupted: give it again with --items");
+			r->row.problem = STR("the input was not recorded to its end before the run was interrupted: "
+					     "give it again with --items");
 	} else {
 		f->skip = f->next_in;
 	}
@@ -360,10 +366,12 @@ static void item_parse(struct run_item *ri, struct str line)
 	struct item *it = &ri->item;
 	struct err e = ERR_INIT;
 	struct value data = VALUE_NONE;
-	struct json_options opt = { .max_bytes = RUN_LINE_MAX, .max_depth = VALUE_DEPTH_MAX - 1 }; /* it becomes a member */
+	struct json_options opt = { .max_bytes = RUN_LINE_MAX,
+				    .max_depth = VALUE_DEPTH_MAX - 1 }; /* it becomes a member */
 	struct str own = arena_str(&it->arena, line);
 	it->root = value_object();
-	int rc = own.ptr ? json_parse(&it->arena, own, &opt, &data, NULL, &e) : err_set(&e, ERR_NO_MEMORY, "out of memory");
+	int rc =
+	    own.ptr ? json_parse(&it->arena, own, &opt, &data, NULL, &e) : err_set(&e, ERR_NO_MEMORY, "out of memory");
 	if (rc == 0 && data.kind != VALUE_OBJECT)
 		rc = err_set(&e, ERR_INVALID, "an item must be an object, this one is %s", value_kind_name(data.kind));
 	if (rc == 0)

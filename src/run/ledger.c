@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The run's writes: intents, outcomes, problems, state. All go through one ordered queue of the store, so "the k-th write is on disk"
- * is one counter, and an item's output may leave once the counter has passed the item's last write.
+ * The run's writes: intents, outcomes, problems, state. All go through one ordered queue of the store, so "the k-th
+ * write is on disk" is one counter, and an item's output may leave once the counter has passed the item's last write.
  */
 #include "run/run_int.h"
 
@@ -105,8 +105,8 @@ int run_write_steps(const struct run *r, struct buf *b)
 			(void)buf_append_char(b, ',');
 		(void)buf_append_c(b, "{\"name\":");
 		(void)json_write_string(b, r->plan->steps[i].name);
-		(void)buf_printf(b, ",\"in\":%llu,\"out\":%llu,\"failed\":%llu,\"duration_ms\":%.3f}", (unsigned long long)c->in,
-				 (unsigned long long)c->out, (unsigned long long)c->failed,
+		(void)buf_printf(b, ",\"in\":%llu,\"out\":%llu,\"failed\":%llu,\"duration_ms\":%.3f}",
+				 (unsigned long long)c->in, (unsigned long long)c->out, (unsigned long long)c->failed,
 				 (double)(c->last_ns - c->first_ns) / 1e6);
 	}
 	(void)buf_append_char(b, ']');
@@ -115,14 +115,17 @@ int run_write_steps(const struct run *r, struct buf *b)
 
 struct ledger_key step_key(const struct step *s, const struct item *it, uint32_t attempt)
 {
-	return (struct ledger_key){ .run = s->run->row.id, .seq = it->seq, .step = (uint32_t)s->plan->index, .attempt = attempt };
+	return (struct ledger_key){
+		.run = s->run->row.id, .seq = it->seq, .step = (uint32_t)s->plan->index, .attempt = attempt
+	};
 }
 
 const struct ledger_row *step_recorded(const struct step *s, const struct item *it, enum ledger_kind kind)
 {
 	const struct ledger_row *found = NULL;
 	for (const struct ledger_row *row = it->recorded; row && row->kind; row++)
-		if (row->kind == kind && row->key.step == s->plan->index && (!found || row->key.attempt > found->key.attempt))
+		if (row->kind == kind && row->key.step == s->plan->index &&
+		    (!found || row->key.attempt > found->key.attempt))
 			found = row;
 	return found;
 }
@@ -189,7 +192,8 @@ static void item_entry_done(void *arg, const struct store_result *result)
 	run_leave(r);
 }
 
-void step_entry_write(struct step *s, struct item *it, enum entry_mode mode, const struct entry_row *entry, step_entry_done *done)
+void step_entry_write(struct step *s, struct item *it, enum entry_mode mode, const struct entry_row *entry,
+		      step_entry_done *done)
 {
 	struct run *r = s->run;
 	struct run_item *ri = run_item_of(it);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Brings a run back from disk: its row, then the component of the version it started with, then the plan of its dataflow. */
+/* Brings a run back from disk: its row, then the component of the version it started with, then the plan of its
+ * dataflow. */
 #include "run/run.h"
 
 #include "base/auto.h"
@@ -38,8 +39,10 @@ static struct plan *plan_of_source(struct recall *rc, const struct component_row
 	if (k)
 		plan = plan_new(k, rc->row.dataflow, &env, c);
 	if (!plan)
-		err_set(e, ERR_STATE, "this Weir cannot compile the version %.*s of component %.*s that the run started with: %.*s",
-			STR_ARG(rc->row.version), STR_ARG(rc->row.component), STR_ARG(c->n ? c->items[0].text : STR_NULL));
+		err_set(e, ERR_STATE,
+			"this Weir cannot compile the version %.*s of component %.*s that the run started with: %.*s",
+			STR_ARG(rc->row.version), STR_ARG(rc->row.component),
+			STR_ARG(c->n ? c->items[0].text : STR_NULL));
 	component_unref(k);
 	complaints_done(c);
 	return plan;
@@ -53,8 +56,8 @@ static void on_component(void *arg, const struct store_result *result)
 	if (result->error == STORE_FAILED)
 		err_set(&e, ERR_IO, "the store cannot be read: %s", result->detail ? result->detail : "unknown");
 	else if (result->error || !result->n)
-		err_set(&e, ERR_NOT_FOUND, "the version %.*s of component %.*s is not in the store", STR_ARG(rc->row.version),
-			STR_ARG(rc->row.component));
+		err_set(&e, ERR_NOT_FOUND, "the version %.*s of component %.*s is not in the store",
+			STR_ARG(rc->row.version), STR_ARG(rc->row.component));
 	else
 		plan = plan_of_source(rc, &result->components[0], &e);
 	recall_end(rc, plan, &e);
@@ -75,7 +78,8 @@ static void on_row(void *arg, const struct store_result *result)
 	struct err e = ERR_INIT;
 	if (result->error || !result->n) {
 		if (result->error == STORE_FAILED)
-			err_set(&e, ERR_IO, "the store cannot be read: %s", result->detail ? result->detail : "unknown");
+			err_set(&e, ERR_IO, "the store cannot be read: %s",
+				result->detail ? result->detail : "unknown");
 		else
 			err_set(&e, ERR_NOT_FOUND, "there is no run %lld here", (long long)rc->row.id);
 		recall_end(rc, NULL, &e);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Life of a run: STARTING (row being written, claim taken) -> FLOWING (items move) -> ENDING (last state being written) -> ENDED.
- * A run whose ledger cannot be written stops where it is and stays `running` on disk: it is resumed, not guessed at.
+ * Life of a run: STARTING (row being written, claim taken) -> FLOWING (items move) -> ENDING (last state being written)
+ * -> ENDED. A run whose ledger cannot be written stops where it is and stays `running` on disk: it is resumed, not
+ * guessed at.
  */
 #include "run/run_int.h"
 
@@ -180,7 +181,8 @@ static int row_init(struct run *r, struct err *e)
 	struct arena *a = &r->arena;
 	if (from) {
 		*row = *from;
-		row->problem = from->problem.len ? arena_str(a, from->problem) : STR_NULL; /* input that could not be read on */
+		row->problem =
+		    from->problem.len ? arena_str(a, from->problem) : STR_NULL; /* input that could not be read on */
 	} else {
 		*row = (struct run_row){ .started_at = clock_wall() };
 		row->now = row->started_at;

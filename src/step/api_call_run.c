@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of one API call within a run (the drawing is in api_call_int.h). What the ledger holds is believed: an outcome is judged
- * again, not asked for again; an intent without outcome is repeated only where repeating is harmless.
+ * The life of one API call within a run (the drawing is in api_call_int.h). What the ledger holds is believed: an
+ * outcome is judged again, not asked for again; an intent without outcome is repeated only where repeating is harmless.
  */
 #include "step/api_call_int.h"
 
@@ -46,7 +46,8 @@ static void call_fails(struct api_call_step *st, struct api_call *c, struct valu
 	step_fail(s, it, problem, state);
 }
 
-static void call_fails_err(struct api_call_step *st, struct api_call *c, const char *type, const char *title, const struct err *e)
+static void call_fails_err(struct api_call_step *st, struct api_call *c, const char *type, const char *title,
+			   const struct err *e)
 {
 	call_fails(st, c, step_err_problem(st->step, c->item, type, title, e), ITEM_FAILED);
 }
@@ -154,7 +155,8 @@ static void go_again(struct api_call_step *st, struct api_call *c)
 		call_move(st, c, API_CALL_WAITING);
 }
 
-/* Each hop is an attempt of its own in the ledger, so that where a call went can be seen. True when the answer is dealt with. */
+/* Each hop is an attempt of its own in the ledger, so that where a call went can be seen. True when the answer is dealt
+ * with. */
 static bool follow_redirect(struct api_call_step *st, struct api_call *c, const struct http_response *r)
 {
 	const struct api_call_opts *o = step_opts(st->step);
@@ -163,7 +165,8 @@ static bool follow_redirect(struct api_call_step *st, struct api_call *c, const 
 	struct str reason;
 	if (!o->follow_redirects || r->error != HTTP_ERROR_NONE || r->status < 300 || r->status > 399)
 		return false;
-	switch (call_redirect(&c->request, r->status, r->headers, services->secrets, &c->trail, &c->item->arena, &next, &reason)) {
+	switch (call_redirect(&c->request, r->status, r->headers, services->secrets, &c->trail, &c->item->arena, &next,
+			      &reason)) {
 	case CALL_HOP_FOLLOW:
 		c->request = next;
 		c->tries--; /* a hop is no new try */
@@ -314,8 +317,9 @@ static struct str idempotency_key(struct api_call_step *st, const struct item *i
 	const struct run_row *row = step_row(st->step);
 	if (!call_spec_wants_key(st->plan->spec))
 		return STR_NULL;
-	return str_c(arena_printf(a, "weir-%016llx-%llx-%zx-%llx", (unsigned long long)row->seed, (unsigned long long)row->id,
-				  step_plan(st->step)->index, (unsigned long long)it->seq));
+	return str_c(arena_printf(a, "weir-%016llx-%llx-%zx-%llx", (unsigned long long)row->seed,
+				  (unsigned long long)row->id, step_plan(st->step)->index,
+				  (unsigned long long)it->seq));
 }
 
 static void call_build(struct api_call_step *st, struct api_call *c, const struct value *scripted)
@@ -331,7 +335,8 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 	}
 	struct str key = idempotency_key(st, it, &it->arena);
 	if (call_request_build(st->plan->spec, services->secrets, &parameters, key, &it->arena, &c->request, &e) < 0) {
-		call_fails_err(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request", "The request cannot be built", &e);
+		call_fails_err(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request",
+			       "The request cannot be built", &e);
 		return;
 	}
 	c->first = c->request;
@@ -367,13 +372,18 @@ static void call_prepare(struct api_call_step *st, struct api_call *c)
 static void call_is_unknown(struct api_call_step *st, struct api_call *c)
 {
 	struct arena *a = &c->item->arena;
-	struct str detail = str_c(arena_printf(a, "step \"%.*s\": the call was about to be sent when the run was interrupted, and whether it arrived is not known; "
-						  "%.*s must not be repeated by itself",
-					       STR_ARG(step_plan(st->step)->name), STR_ARG(call_spec_summary(st->plan->spec, a))));
-	call_fails(st, c, call_problem(a, "unknown_outcome", "Nobody knows whether the call was made", detail, 0), ITEM_UNKNOWN);
+	struct str detail =
+	    str_c(arena_printf(a,
+			       "step \"%.*s\": the call was about to be sent when the run was interrupted, and whether "
+			       "it arrived is not known; "
+			       "%.*s must not be repeated by itself",
+			       STR_ARG(step_plan(st->step)->name), STR_ARG(call_spec_summary(st->plan->spec, a))));
+	call_fails(st, c, call_problem(a, "unknown_outcome", "Nobody knows whether the call was made", detail, 0),
+		   ITEM_UNKNOWN);
 }
 
-static bool recorded_answer(struct api_call_step *st, struct api_call *c, const struct ledger_row *row, struct call_answer *x)
+static bool recorded_answer(struct api_call_step *st, struct api_call *c, const struct ledger_row *row,
+			    struct call_answer *x)
 {
 	struct err e = ERR_INIT;
 	if (call_answer_read(row->head, row->code, row->body, &c->item->arena, x, &e) == 0)
@@ -413,7 +423,8 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 		if (!recorded_answer(st, c, outcome, &x))
 			return true;
 		c->attempt = outcome->key.attempt + 1;
-		/* A redirect was answered, the hop after it was not even begun: the server has done nothing yet, so begin again. */
+		/* A redirect was answered, the hop after it was not even begun: the server has done nothing yet, so
+		 * begin again. */
 		bool in_hops = o->follow_redirects && x.error == HTTP_ERROR_NONE &&
 			       call_redirect_is_followed(call_spec_method(st->plan->spec), x.status);
 		if (!step_is_replay(st->step) && (in_hops || (c->tries < (uint32_t)o->attempts && may_repeat(st, &x))))

@@ -53,10 +53,12 @@ void batch_free(struct batch *b)
 void batch_fail_item(struct step *s, struct item *it, const struct script_result *result)
 {
 	struct str detail = arena_str(&it->arena, result->detail); /* names the step, line and column */
-	struct value problem = call_problem(&it->arena, script_error_name(result->error), "The script failed", detail, 0);
+	struct value problem =
+	    call_problem(&it->arena, script_error_name(result->error), "The script failed", detail, 0);
 	/* What a script throws on purpose is written for the person who gave the data. */
 	if (result->error == SCRIPT_THREW && problem.kind == VALUE_OBJECT)
-		(void)value_set(&it->arena, &problem, STR("message"), value_string(arena_str(&it->arena, result->message)));
+		(void)value_set(&it->arena, &problem, STR("message"),
+				value_string(arena_str(&it->arena, result->message)));
 	step_fail(s, it, problem, ITEM_FAILED);
 }
 
@@ -103,7 +105,8 @@ static void trip_start(struct batch *b)
 		b->n_trips++;
 		return;
 	}
-	struct script_result refused = { .error = SCRIPT_UNAVAILABLE, .detail = str_c(e.code ? e.msg : "out of memory") };
+	struct script_result refused = { .error = SCRIPT_UNAVAILABLE,
+					 .detail = str_c(e.code ? e.msg : "out of memory") };
 	for (size_t i = 0; t && i < t->n; i++)
 		b->done(b->step, t->items[i], &refused);
 	if (!t) { /* one at least, so that nobody waits for ever */

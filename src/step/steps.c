@@ -54,7 +54,8 @@ struct flow_env step_flow_env(struct str environment)
 	};
 }
 
-bool step_next_program(const struct plan *p, size_t *pos, struct script_program **ret_program, const struct plan_step **ret_step)
+bool step_next_program(const struct plan *p, size_t *pos, struct script_program **ret_program,
+		       const struct plan_step **ret_step)
 {
 	while (*pos < p->n_steps) {
 		const struct plan_step *s = &p->steps[(*pos)++];
@@ -73,8 +74,8 @@ const char *step_program_name(struct compile *c, const struct plan_step *s)
 	return arena_printf(c->arena, "step \"%.*s\"", STR_ARG(s->name));
 }
 
-int step_mapping_compile(struct compile *c, const struct plan_step *step, struct step_scripts *scripts, const struct value *v,
-			 const char *field)
+int step_mapping_compile(struct compile *c, const struct plan_step *step, struct step_scripts *scripts,
+			 const struct value *v, const char *field)
 {
 	struct err e = ERR_INIT;
 	struct str sources[MAPPING_SCRIPTS_MAX];
