@@ -4,13 +4,14 @@
  * in flight. Prints CPU microseconds per request (user and system, this process) and requests per second. bench/http.sh
  * starts nginx, runs this and wrk in the same minute; the figures mean nothing apart.
  *
- *   bench_http URL [concurrency] [requests]
+ *   bench_http [-t curl|h1] URL [concurrency] [requests]
  */
 #include "base/clock.h"
 #include "http/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 struct bench {
@@ -55,8 +56,21 @@ static double cpu_us(void)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
+/* Takes "-t NAME" off the front of the arguments. */
+static enum http_tier tier_of(int *argc, char ***argv)
+{
+	if (*argc < 3 || strcmp((*argv)[1], "-t") != 0)
+		return HTTP_TIER_DEFAULT;
+	enum http_tier tier = strcmp((*argv)[2], "h1") == 0 ? HTTP_TIER_H1 : HTTP_TIER_CURL;
+	*argc -= 2;
+	*argv += 2;
+	return tier;
+}
+
 int main(int argc, char **argv)
 {
+	enum http_tier tier = tier_of(&argc, &argv);
+	static const char *const names[] = { "default", "curl", "h1" };
 	struct bench b = { .wanted = argc > 3 ? strtoul(argv[3], NULL, 10) : 200000 };
 	size_t in_flight = argc > 2 ? strtoul(argv[2], NULL, 10) : 64;
 	struct arena arena;
@@ -64,7 +78,7 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: bench_http URL [concurrency] [requests]\n");
+		fprintf(stderr, "usage: bench_http [-t curl|h1] URL [concurrency] [requests]\n");
 		return 2;
 	}
 	arena_init(&arena, 0);
@@ -72,20 +86,22 @@ int main(int argc, char **argv)
 	(void)headers_add(&arena, &headers, STR("X-Request-Id"), STR("7f3c1b2a-0000-4000-8000-000000000001"), &e);
 	(void)headers_add(&arena, &headers, STR("Accept"), STR("application/json"), &e);
 	b.loop = loop_new(&e);
-	b.client =
-	    b.loop ? http_client_new(b.loop, &(struct http_client_config){ .max_connections = in_flight }, &e) : NULL;
+	struct http_client_config config = { .tier = tier, .max_connections = in_flight };
+	b.client = b.loop ? http_client_new(b.loop, &config, &e) : NULL;
 	if (!b.client) {
 		fprintf(stderr, "%s\n", e.msg);
 		return 1;
 	}
-	b.request = (struct http_request){ .method = STR("GET"), .url = str_c(argv[1]), .headers = &headers };
+	b.request = (struct http_request){
+		.method = STR("GET"), .url = str_c(argv[1]), .headers = &headers, .tls_no_verify = true
+	};
 	uint64_t from = clock_mono_ns();
 	double cpu = cpu_us();
 	for (size_t i = 0; i < in_flight; i++)
 		start_one(&b);
 	(void)loop_run(b.loop);
 	double seconds = (double)(clock_mono_ns() - from) / 1e9;
-	printf("c=%-4zu %8zu requests %6.2f us CPU/req %9.0f req/s  failed %zu\n", in_flight, b.done,
+	printf("%-7s c=%-4zu %8zu requests %6.2f us CPU/req %9.0f req/s  failed %zu\n", names[tier], in_flight, b.done,
 	       (cpu_us() - cpu) / (double)b.done, (double)b.done / seconds, b.failed);
 	http_client_free(b.client);
 	loop_free(b.loop);

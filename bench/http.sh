@@ -22,11 +22,12 @@ nginx -p "$dir" -c "$dir/nginx.conf"
 trap 'kill "$(cat "$dir/pid")"; rm -rf "$dir"' EXIT
 url=http://127.0.0.1:$port/j
 for c in "$@"; do
-	"$bench" "$url" "$c" 100000
+	"$bench" -t curl "$url" "$c" 100000
+	"$bench" -t h1 "$url" "$c" 100000
 	t=1
 	# shell's times: user and system of wrk, against its count of requests
 	bash -c 'TIMEFORMAT="%U %S"; s=$( { time wrk -t'$t' -c'"$c"' -d2 -H "Authorization: Bearer 0123456789abcdef0123456789abcdef" \
 -H "X-Request-Id: 7f3c1b2a-0000-4000-8000-000000000001" -H "Accept: application/json" '"$url"' >'"$dir"'/wrk; } 2>&1 ); \
-awk -v s="$s" -v c='"$c"' "/requests in/ { split(s, u, \" \"); printf \"  wrk c=%-4d %9d requests %6.2f us CPU/req\", c, \$1, (u[1] + u[2]) * 1e6 / \$1 } \
+awk -v s="$s" -v c='"$c"' "/requests in/ { split(s, u, \" \"); printf \"wrk     c=%-4d %9d requests %6.2f us CPU/req\", c, \$1, (u[1] + u[2]) * 1e6 / \$1 } \
 /Requests.sec/ { printf \" %9.0f req/s\\n\", \$2 }" '"$dir"'/wrk'
 done
