@@ -2,7 +2,6 @@
 /* Forms: what a page draws, and a submission: run, wait, let the component's function prepare what the person sees. */
 #include "api/api_int.h"
 
-#include "base/clock.h"
 
 static void form_ready(struct request *rq, struct loaded *k)
 {
@@ -26,6 +25,8 @@ void get_form(struct request *rq)
 struct submission {
 	struct loaded *loaded; /* referenced */
 	struct str display, language;
+	msec_t now; /* the run's: the function lives in the same world as its scripts */
+	uint64_t seed;
 	struct value answer; /* grows until it is sent */
 	struct value item;
 	struct value saved; /* { run_id, entry_id }: what is done even if the view cannot be made */
@@ -57,7 +58,7 @@ static void on_view(void *arg, const struct script_result *results, size_t n)
 static void view_make(struct request *rq, struct submission *s, int64_t run)
 {
 	struct arena *a = &rq->arena;
-	struct script_realm realm = { .id = (uint64_t)run, .now = clock_wall(), .seed = 0 };
+	struct script_realm realm = { .id = (uint64_t)run, .now = s->now, .seed = s->seed };
 	struct script_item input = { .input = &s->call, .arena = a };
 	struct value arguments = value_array();
 	struct err e = ERR_INIT;
@@ -145,6 +146,8 @@ static void run_over(struct request *rq, struct live_run *lr)
 		return;
 	}
 	s->answer = value_object();
+	s->now = row->now;
+	s->seed = row->seed;
 	view_set(a, &s->answer, "run", run);
 	if (!lr->is_over || lr->is_cut) {
 		reply_json(rq, 202, &s->answer, NULL);

@@ -29,6 +29,7 @@ typedef bool (*JSShouldTerminateCallback)(JSContextRef ctx, void *context); /* e
 	X(JSContextGroupRef, ContextGroupCreate, (void)) \
 	X(JSGlobalContextRef, GlobalContextCreateInGroup, (JSContextGroupRef group, JSClassRef globalObjectClass)) \
 	X(void, GlobalContextRelease, (JSGlobalContextRef ctx)) \
+	X(JSGlobalContextRef, GlobalContextRetain, (JSGlobalContextRef ctx)) \
 	X(JSObjectRef, ContextGetGlobalObject, (JSContextRef ctx)) \
 	X(JSValueRef, EvaluateScript, (JSContextRef ctx, JSStringRef script, JSObjectRef thisObject, JSStringRef sourceURL, int startingLineNumber, JSValueRef *exception)) \
 	X(void, GarbageCollect, (JSContextRef ctx)) \

@@ -29,8 +29,8 @@ struct realm {
 	struct list link;
 	uint64_t id, program;
 	int64_t now;
-	JSGlobalContextRef world;
-	JSObjectRef run;
+	JSGlobalContextRef world; /* shared by the programs of a run: everything in it is frozen, so they share no state */
+	JSObjectRef open, run;
 	struct refusal refusal;
 };
 
@@ -90,6 +90,8 @@ static void realm_free(struct realms *rs, struct realm *r)
 {
 	if (r->run)
 		jsc.ValueUnprotect(r->world, r->run);
+	if (r->open)
+		jsc.ValueUnprotect(r->world, r->open);
 	if (r->world)
 		jsc.GlobalContextRelease(r->world);
 	list_remove(&r->link);
@@ -379,6 +381,31 @@ static void realm_check_run(struct realm *r)
 	r->run = NULL;
 }
 
+/* The world of another program of the same run: freezing one takes milliseconds, and a run has several programs. */
+static bool realm_share(struct realms *rs, struct realm *r)
+{
+	LIST_FOREACH (it, &rs->realms) {
+		const struct realm *other = LIST_ENTRY(it, struct realm, link);
+		if (other->id != r->id || other->now != r->now || !other->world)
+			continue;
+		r->world = jsc.GlobalContextRetain(other->world);
+		r->open = other->open;
+		jsc.ValueProtect(r->world, r->open);
+		return true;
+	}
+	return false;
+}
+
+static bool realm_take_spare(struct realms *rs, struct realm *r)
+{
+	realms_prepare(rs);
+	r->world = rs->spare;
+	r->open = rs->spare_open;
+	rs->spare = NULL;
+	rs->spare_open = NULL;
+	return r->world != NULL;
+}
+
 static struct realm *realm_new(struct realms *rs, const struct script_batch *b, const struct program *p)
 {
 	struct realm *r = calloc(1, sizeof(*r));
@@ -389,16 +416,12 @@ static struct realm *realm_new(struct realms *rs, const struct script_batch *b, 
 	while (rs->n_realms >= REALMS_MAX)
 		realm_free(rs, LIST_ENTRY(rs->realms.prev, struct realm, link));
 	rs->n_realms++;
-	realms_prepare(rs);
-	if (!rs->spare) {
+	if (!realm_share(rs, r) && !realm_take_spare(rs, r)) {
 		r->refusal = (struct refusal){ .error = SCRIPT_NO_MEMORY_JS, .text = "no memory for a fresh realm" };
 		return r;
 	}
-	r->world = rs->spare;
-	rs->spare = NULL;
-	realm_open(rs, r, p, rs->spare_open);
+	realm_open(rs, r, p, r->open);
 	realm_check_run(r);
-	jsc.ValueUnprotect(r->world, rs->spare_open);
 	return r;
 }
 
