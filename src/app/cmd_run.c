@@ -24,6 +24,7 @@ struct run_command {
 	int interrupted;  /* signal */
 	bool is_over, by_network;
 	enum run_state state;
+	bool has_ended; /* --resume of a run that needs no more work */
 };
 
 /* NAME=VALUE or NAME:=JSON */
@@ -102,8 +103,10 @@ static int resume_prepare(struct run_command *rc)
 		return EXIT_INVALID;
 	}
 	if (rc->row.state != RUN_RUNNING) {
-		app_say("run %s has ended: it is %s", rc->resume, run_state_name(rc->row.state));
-		return EXIT_INVALID;
+		/* Killed between its end and its output's, perhaps: give the items again, from the ledger alone. */
+		app_say("run %s has ended: it is %s; nothing is sent, its items are given again", rc->resume, run_state_name(rc->row.state));
+		rc->has_ended = true;
+		return EXIT_OK;
 	}
 	if (!rc->row.input_is_complete && !rc->items) {
 		app_say("run %s was interrupted before all of its input was recorded; give the same input again with --items", rc->resume);
@@ -208,7 +211,7 @@ static void on_started(void *arg, struct run *r)
 static void on_end(void *arg, struct run *r)
 {
 	struct run_command *rc = arg;
-	rc->state = run_row(r)->state;
+	rc->state = rc->has_ended && run_row(r)->state != RUN_RUNNING ? rc->row.state : run_row(r)->state;
 	rc->by_network = run_failed_by_network(r);
 	progress_end(&rc->progress, r);
 	run_over(rc);
@@ -231,6 +234,7 @@ static int run_go(struct run_command *rc)
 	struct run_config config = {
 		.loop = rc->app.loop, .store = rc->app.store, .plan = rc->plan, .services = &rc->app.services, .trigger = "cli",
 		.window = window, .resume = rc->resume ? &rc->row : NULL,
+		.is_replay = rc->has_ended, .replay_to = rc->has_ended && rc->row.items_in ? rc->row.items_in - 1 : 0,
 		.on_started = on_started, .on_output = on_output, .on_problem = on_problem, .on_end = on_end, .arg = rc,
 	};
 	if (rc->source)

@@ -15,7 +15,7 @@ void feed_init(struct run *r)
 	struct feed *f = &r->feed;
 	list_init(&f->chunks);
 	arena_init(&f->rows_arena, 2 * (size_t)ARENA_MAX_DEFAULT); /* a read gives no more than the half */
-	f->source_ended = !r->config.source.read && r->config.resume;
+	f->source_ended = r->config.is_replay || (!r->config.source.read && r->config.resume);
 	f->read_items = FEED_READ_ITEMS;
 	if (r->config.is_replay) {
 		f->next_out = r->config.replay_from;
