@@ -239,5 +239,8 @@ const char *status_phrase(int status);
 
 enum rule_kind { RULE_AUTO, RULE_ID, RULE_BODY, RULE_RESPONSE, RULE_PATH };
 enum rule_kind rule_kind_of(const struct call_result_rule *rule);
-/* What a "$..." path leads to, or NULL. */
-const struct value *rule_follow(const struct call_result_rule *rule, const struct value *v);
+/*
+ * What a JSONPath leads to, sharing what `v` holds: of a singular query its one value, VALUE_ABSENT when it leads nowhere; of any
+ * other an array of what it selects. 0, -ERR_LIMIT or -ERR_NO_MEMORY.
+ */
+int rule_follow(const struct call_result_rule *rule, const struct value *v, struct arena *a, struct value *ret, struct err *e);

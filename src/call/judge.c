@@ -2,6 +2,7 @@
 /* Decides what an answer means: a result, a failure with a reason, or "nobody knows". Pure: the same answer, the same
  * judgement. */
 #include "call/call_int.h"
+#include "call/content_int.h"
 #include "http/url.h"
 
 #define UPSTREAM_JSON_MAX (1u << 20) /* error bodies that are looked into */
@@ -232,19 +233,35 @@ static int id_from_location(const struct call_answer *x, struct arena *a, struct
 	return ret->kind == VALUE_ABSENT ? -ERR_NO_MEMORY : 0;
 }
 
+/* What the rule's path leads to, absent when nowhere. A path that costs too much on this answer is the answer's trouble. */
+static int follow(const struct call_result_rule *rule, struct content *content, struct arena *a, struct value *ret)
+{
+	struct err e = ERR_INIT;
+	int r = rule_follow(rule, &content->value, a, ret, &e);
+	if (r != -ERR_LIMIT)
+		return r;
+	*ret = VALUE_NONE;
+	return content_trouble(content, "result_path_limit", "The path into the answer takes too much",
+			       arena_c(a, str_c(e.msg)));
+}
+
 /* The id: by the operation's path, else $.id, else Location. A body that cannot be read only matters when Location is
  * silent. */
 static int find_id(const struct call_spec *s, const struct call_answer *x, struct content *content, struct arena *a)
 {
-	const struct value *id = s->op.id ? rule_follow(s->op.id, &content->value) : NULL;
-	struct value last;
-	if (value_is_nothing(id))
+	struct value last, by_path = VALUE_NONE;
+	const struct value *id = &by_path;
+	int r = s->op.id ? follow(s->op.id, content, a, &by_path) : 0;
+	if (r < 0)
+		return r;
+	bool is_empty = id->kind == VALUE_ARRAY && id->len == 0; /* a path that may lead to many led to none */
+	if (value_is_nothing(id) || is_empty)
 		id = value_get_c(&content->value, "id");
 	if (!value_is_nothing(id)) {
 		content->value = *id;
 		return 0;
 	}
-	int r = id_from_location(x, a, &last);
+	r = id_from_location(x, a, &last);
 	if (r < 0)
 		return r;
 	if (last.kind != VALUE_NULL)
@@ -312,8 +329,11 @@ static int reduce(const struct call_spec *s, const struct call_result_rule *rule
 	if (kind == RULE_RESPONSE)
 		return whole_response(x, content->value, a, &content->value);
 	if (kind == RULE_PATH) {
-		const struct value *found = rule_follow(rule, &content->value);
-		content->value = found ? *found : value_null();
+		struct value found;
+		r = follow(rule, content, a, &found);
+		if (r < 0 || content->trouble)
+			return r;
+		content->value = found.kind == VALUE_ABSENT ? value_null() : found;
 	}
 	return 0;
 }

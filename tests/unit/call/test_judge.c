@@ -189,6 +189,12 @@ TEST(the_result_rule_finds_its_part)
 		{ "GET", "$.n", "null" },
 		{ "GET", "$.id.deeper", "null" },
 		{ "GET", "$[0]", "null" },
+		{ "GET", "$..id", "[7]" },
+		{ "GET", "$.a.b[*]['c d']", "[\"e\"]" },
+		{ "GET", "$.a.b[1:]", "[{\"c d\":\"e\",\"f-g\":1}]" },
+		{ "GET", "$.a.b[?@['f-g'] == 1.0]['c d', 'f-g']", "[\"e\",1]" },
+		{ "GET", "$[?match(@.b[1]['c d'], '[a-f]')].b[0]", "[10]" },
+		{ "GET", "$.nowhere[*]", "[]" },
 		{ "HEAD", "auto", "null" },
 		{ "HEAD", "response",
 		  "{\"status\":200,\"headers\":{\"x-a\":[\"1\",\"2\"],"
@@ -249,6 +255,41 @@ TEST(the_id_is_looked_for_in_three_places)
 	assert_int_equal(judge(s, "auto", &x), CALL_FAILED);
 }
 
+TEST(an_id_may_be_all_that_a_path_selects)
+{
+	static const struct {
+		const char *body, *headers, *expected;
+	} rows[] = {
+		{ "{\"rows\":[{\"id\":1,\"new\":true},{\"id\":2},{\"id\":3,\"new\":false}]}", "[]", "[1,3]" },
+		{ "{\"rows\":[{\"id\":1}],\"id\":4}", "[['location','/x/5']]", "4" },
+		{ "{\"rows\":[]}", "[['location','/x/5']]", "\"5\"" },
+		{ "{}", "[]", "null" },
+	};
+	struct call_spec *s =
+	    spec_of("{'base_url':'https://h','connectors':{'c':{'operations':[{'method_name':'POST','query_path':'/x',"
+		    "'id':'$.rows[?@.new].id'}]}}}",
+		    "POST", "/x");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct call_answer x = answer(201, "application/json", str_c(rows[i].body), rows[i].headers);
+		assert_int_equal(judge(s, "auto", &x), CALL_OK);
+		assert_str(text_of_value(&result), rows[i].expected);
+	}
+}
+
+TEST(a_path_that_takes_too_much_is_the_answers_failure)
+{
+	auto_buf struct buf b;
+	buf_init(&b, 1 << 20);
+	buf_append_c(&b, "[0");
+	for (int i = 0; i < 20000; i++)
+		buf_append_c(&b, ",0");
+	buf_append_c(&b, "]");
+	struct call_answer x = answer(200, "application/json", buf_str(&b), NULL);
+	assert_int_equal(judge(spec("GET"), "$[?count($[*]) > 1]", &x), CALL_FAILED);
+	assert_true(value_is_string(value_get_c(&problem, "type"), STR("result_path_limit")));
+	assert_contains(detail(), "costs more than");
+}
+
 TEST(other_paths_are_refused_with_a_clear_sentence)
 {
 	static const struct {
@@ -257,23 +298,21 @@ TEST(other_paths_are_refused_with_a_clear_sentence)
 		{ "", "write auto, id, body, response or a path like $.data.id" },
 		{ "Body", "write auto, id, body, response" },
 		{ "data.id", "write auto, id, body, response" },
-		{ "$..id", "\"..\" (descendants) is not supported yet" },
-		{ "$.*", "\"*\" (wildcards) is not supported yet" },
-		{ "$[*]", "\"*\" (wildcards) is not supported yet" },
-		{ "$.a[?(@.b==1)]", "filters ([?...]) are not supported yet" },
-		{ "$.a[1:2]", "slices and lists" },
-		{ "$.a[0,1]", "slices and lists" },
-		{ "$.a-b", "['like-this']" },
-		{ "$a", "unexpected \"a\"" },
+		{ "$.a[?(@.b=1)]", "write == to compare" },
+		{ "$.a[?@.*==1]", "may lead to many values" },
+		{ "$.a[?match(@.b, '\\\\d+')]", "write [0-9]" },
+		{ "$.a-b", "offset 3, near \"-b\"" },
+		{ "$.a-b", "['any name']" },
+		{ "$a", "offset 1, near \"a\"" },
 		{ "$.", "a name is missing" },
 		{ "$.1a", "a name is missing" },
-		{ "$[", "write [0] or ['name']" },
-		{ "$[x]", "write [0] or ['name']" },
-		{ "$[]", "write [0] or ['name']" },
+		{ "$[", "write [0], ['name']" },
+		{ "$[x]", "write [0], ['name']" },
+		{ "$[]", "write [0], ['name']" },
 		{ "$[1", "\"]\" is missing" },
 		{ "$['a", "does not end" },
 		{ "$['a'", "\"]\" is missing" },
-		{ "$['a\\n']", "only \\\\ and" },
+		{ "$['a\\q']", "no such escape" },
 		{ "$['a\\", "does not end" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -540,6 +579,8 @@ int main(void)
 		CALL_CLAIM(a_binary_answer_beyond_a_mebibyte_does_not_go_into_an_item),
 		CALL_CLAIM(an_operation_may_say_what_its_answer_is),
 		CALL_CLAIM(the_result_rule_finds_its_part),
+		CALL_CLAIM(an_id_may_be_all_that_a_path_selects),
+		CALL_CLAIM(a_path_that_takes_too_much_is_the_answers_failure),
 		CALL_CLAIM(the_id_is_looked_for_in_three_places),
 		CALL_CLAIM(other_paths_are_refused_with_a_clear_sentence),
 		CALL_CLAIM(a_status_outside_2xx_fails_with_the_upstreams_own_words),

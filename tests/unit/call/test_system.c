@@ -128,7 +128,7 @@ TEST(each_fault_of_an_operation_is_told_with_its_cure)
 		  "not \"text/xml\"" },
 		{ "{'method_name':'POST','query_path':'/','idempotency_key':'yes'}", "write idempotency_key: true" },
 		{ "{'method_name':'POST','query_path':'/','id':'data.id'}", "like $.data.id" },
-		{ "{'method_name':'POST','query_path':'/','id':'$..id'}", "not supported yet" },
+		{ "{'method_name':'POST','query_path':'/','id':'$.data.[id]'}", "offset 7" },
 		{ "{'method_name':'POST','query_path':'/','answer':'yaml'}", "json" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
