@@ -137,6 +137,76 @@ TEST(certificates_are_checked_and_their_faults_are_not_sent)
 	(void)rmdir(dir);
 }
 
+/* A TLS server that ends as the path says, in a language whose TLS is not ours. */
+static const char script[] = "import socket, ssl, sys\n"
+			     "x = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); x.load_cert_chain(sys.argv[2], sys.argv[3])\n"
+			     "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+			     "while True:\n"
+			     "  c = None\n"
+			     "  try:\n"
+			     "    c = x.wrap_socket(s.accept()[0], server_side=True)\n"
+			     "    while True:\n"
+			     "      head = b''\n"
+			     "      while b'\\r\\n\\r\\n' not in head:\n"
+			     "        piece = c.recv(65536)\n"
+			     "        if not piece: raise OSError\n"
+			     "        head += piece\n"
+			     "      path = head.split()[1]\n"
+			     "      if path == b'/kept':\n"
+			     "        c.sendall(b'HTTP/1.1 200 OK\\r\\nX: %d\\r\\nContent-Length: 2\\r\\n\\r\\nok' % c.session_reused)\n"
+			     "        continue\n"
+			     "      c.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\nhalf')\n"
+			     "      if path == b'/whole':\n"
+			     "        c.settimeout(1); c.unwrap()\n"
+			     "      break\n"
+			     "  except OSError: pass\n"
+			     "  if c: c.close()\n";
+
+TEST(the_end_of_tls_is_the_end_of_a_body_only_when_it_says_so)
+{
+	static const struct {
+		const char *path;
+		bool is_fresh;
+		enum http_error error;
+		const char *body, *x;
+	} rows[] = {
+		{ "/whole", false, HTTP_ERROR_NONE, "half", "" },
+		{ "/kept", true, HTTP_ERROR_NONE, "ok", "1" }, /* the first one's session is resumed */
+		{ "/kept", false, HTTP_ERROR_NONE, "ok", "1" },
+		{ "/cut", false, HTTP_ERROR_TRUNCATED, NULL, "" }, /* libcurl 7.88 does not tell it from the whole */
+	};
+	char digits[8], url[64];
+
+	if (!is_possible() || !run((char *[]){ A("python3"), A("-c"), A("import ssl"), NULL })) {
+		printf("skipped: openssl or python3 is not here\n");
+		skip();
+	}
+	uint16_t port = free_port();
+	snprintf(digits, sizeof(digits), "%u", port);
+	pid_t pid = start((char *[]){ A("python3"), A("-c"), A(script), digits, cert, key, NULL });
+	for (int i = 0; i < 500 && !is_listening(port); i++)
+		usleep(10000);
+	struct asker a = asker_new(&(struct http_client_config){ .ca_file = cert });
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(url, sizeof(url), "https://127.0.0.1:%u%s", port, rows[i].path);
+		struct answer x = ask_request(&a, &(struct http_request){ .method = STR("POST"),
+									  .url = str_c(url),
+									  .body = STR("{}"),
+									  .fresh_connection = rows[i].is_fresh });
+		bool is_lenient = tier_under_test == HTTP_TIER_CURL && rows[i].error != HTTP_ERROR_NONE;
+		if (x.error != (is_lenient ? HTTP_ERROR_NONE : rows[i].error) || (rows[i].body && strcmp(x.body, rows[i].body) != 0))
+			fail_msg("%s: %s %s", rows[i].path, http_error_name(x.error), x.detail);
+		assert_string_equal(x.x, rows[i].x);
+		assert_int_equal(x.timings.tls > 0, i < 2);
+	}
+	asker_free(&a);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	(void)unlink(cert);
+	(void)unlink(key);
+	(void)rmdir(dir);
+}
+
 static void serve_plain(struct peer *p, int fd, int number, void *arg)
 {
 	char bytes[4096];
@@ -153,4 +223,6 @@ TEST(a_plain_server_on_a_tls_port_is_a_protocol_error)
 	peer_stop(p);
 }
 
-RUN_ON_BOTH_TIERS(CLAIM(certificates_are_checked_and_their_faults_are_not_sent), CLAIM(a_plain_server_on_a_tls_port_is_a_protocol_error))
+RUN_ON_BOTH_TIERS(CLAIM(certificates_are_checked_and_their_faults_are_not_sent),
+		  CLAIM(the_end_of_tls_is_the_end_of_a_body_only_when_it_says_so),
+		  CLAIM(a_plain_server_on_a_tls_port_is_a_protocol_error))
