@@ -284,7 +284,7 @@ static int parse_quantifier(struct regex_parser *p, unsigned *min, unsigned *max
 
 static int parse_piece(struct regex_parser *p, struct node **ret)
 {
-	unsigned min, max;
+	unsigned min = 0, max = 0;
 	struct node *atom;
 	int r = parse_atom(p, &atom);
 	if (r == 0)
