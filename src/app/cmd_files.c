@@ -10,6 +10,7 @@
 struct script_check_run {
 	struct app *app;
 	const char *file;
+	const struct component *component;
 	const struct plan_step *step;
 	struct str dataflow;
 	bool is_done, engine_missing;
@@ -23,7 +24,9 @@ static void on_script_checked(void *arg, const struct script_result *results, si
 	if (n && results->error == SCRIPT_UNAVAILABLE) {
 		run->engine_missing = true;
 	} else if (n && results->error) {
-		fprintf(stderr, "%s: dataflow \"%.*s\", %.*s\n", run->file, STR_ARG(run->dataflow), STR_ARG(results->detail));
+		unsigned line = 0, column = 0;
+		(void)doc_place(run->component->doc, value_get_c(run->step->source_text->settings, "script"), &line, &column);
+		fprintf(stderr, "%s:%u:%u: dataflow \"%.*s\", %.*s\n", run->file, line, column, STR_ARG(run->dataflow), STR_ARG(results->detail));
 		run->mistakes++;
 	}
 	loop_stop(run->app->loop);
@@ -44,6 +47,7 @@ static void program_check(struct script_check_run *run, struct script_program *p
 
 static void scripts_check(struct script_check_run *run, struct component *k)
 {
+	run->component = k;
 	for (size_t i = 0; i < k->n_dataflows && !run->engine_missing; i++) {
 		struct plan *p = app_plan(run->app, k, k->dataflows[i].name);
 		struct script_program *program;

@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define SERVE_GRACE_MS 10000 /* how long a stop waits for runs under way; what is left is resumed at the next start */
 #define SERVE_PORT "8080"
@@ -120,6 +121,7 @@ int cmd_serve(int argc, char **argv)
 	    !port_parse(c, "port", s.port_text, &s.port))
 		return EXIT_USAGE;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)prctl(PR_SET_DUMPABLE, 0); /* secrets are in memory: no core file, no debugger of another process */
 	int code = serve_open(&s, argc - first, argv + first);
 	if (code == EXIT_OK) {
 		loop_timer_init(s.app.loop, &s.grace, on_grace);

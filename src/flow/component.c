@@ -77,8 +77,8 @@ void check_known(struct check *k, const struct value *object, const char *const 
 		for (size_t j = 0; j < n && !is_known; j++)
 			is_known = str_eq_c(m->key, known[j]);
 		if (!is_known)
-			COMPLAIN(k, &m->value, place, "unknown member \"%.*s\"%s", CLIP(m->key),
-				 check_hint(k, m->key, known, n));
+			doc_complain_key(k->doc, k->complaints, m, place, "unknown member \"%.*s\"%s", CLIP(m->key),
+					 check_hint(k, m->key, known, n));
 	}
 }
 

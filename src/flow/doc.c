@@ -339,6 +339,52 @@ struct str doc_pointer(const struct doc *d, const struct value *v)
 	return pointer.ptr ? pointer : STR("");
 }
 
+/* Offset of a line and column (characters) in the text. */
+static size_t offset_of(struct str text, unsigned line, unsigned column)
+{
+	size_t i = 0;
+	for (unsigned l = 1; l < line && i < text.len; i++)
+		l += text.ptr[i] == '\n';
+	for (unsigned k = 1; k < column && i < text.len; k++) {
+		i++;
+		while (i < text.len && ((unsigned char)text.ptr[i] & 0xC0) == 0x80)
+			i++;
+	}
+	return i;
+}
+
+/* Between a key and its value stand a colon and blanks, so the key is the last of its spelling before the value. */
+static bool find_key(const struct doc *d, const struct member *m, unsigned *line, unsigned *column)
+{
+	if (!doc_place(d, &m->value, line, column) || !m->key.len)
+		return false;
+	size_t at = offset_of(d->text, *line, *column);
+	for (size_t i = at < d->text.len ? at : d->text.len; i-- > 0;) {
+		if (i + m->key.len > at || memcmp(d->text.ptr + i, m->key.ptr, m->key.len) != 0)
+			continue;
+		struct doc_cursor cursor;
+		doc_cursor_init(&cursor, d->text);
+		doc_cursor_to(&cursor, i);
+		*line = cursor.line;
+		*column = cursor.column;
+		return true;
+	}
+	return false;
+}
+
+void doc_complain_key(const struct doc *d, struct complaints *c, const struct member *m, struct str place, const char *fmt, ...)
+{
+	char text[PLACE_TEXT_MAX];
+	unsigned line = 0, column = 0;
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)find_key(d, m, &line, &column);
+	struct str pointer = c->n < COMPLAINTS_MAX ? doc_pointer(d, &m->value) : STR("");
+	complaint_add(c, pointer, line, column, place, str_c(text));
+}
+
 void doc_complain(const struct doc *d, struct complaints *c, const struct value *at, struct str place, const char *fmt,
 		  ...)
 {

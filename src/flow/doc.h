@@ -26,5 +26,7 @@ bool doc_place(const struct doc *d, const struct value *v, unsigned *ret_line, u
 struct str doc_pointer(const struct doc *d, const struct value *v);
 /* Record a complaint at a value (NULL = the root). `place` for people, may be "". */
 void doc_complain(const struct doc *d, struct complaints *c, const struct value *at, struct str place, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* The same at a member's key: for keys that nobody knows. */
+void doc_complain_key(const struct doc *d, struct complaints *c, const struct member *m, struct str place, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Write a value as YAML (block style, strings quoted when YAML 1.2 core or 1.1 would read them otherwise, multi-line strings as literal blocks). */
 int yaml_write(struct buf *b, const struct value *v);

@@ -244,7 +244,8 @@ static bool is_nothing(const struct model_run *m, const struct value *v)
 	bool is_blank = v && v->kind == VALUE_STRING && trim(value_text(v)).len == 0;
 	if (!v || v->kind == VALUE_NULL || v->kind == VALUE_ABSENT)
 		return true;
-	return is_blank && (m->flags & MODEL_FROM_TEXT || m->field->required);
+	/* Blank text is no number and no date, but it is a text: only where one is required it is none. */
+	return is_blank && (m->field->required || (m->flags & MODEL_FROM_TEXT && m->field->type != FIELD_string));
 }
 
 /* The value as it goes on; VALUE_ABSENT = left out. */

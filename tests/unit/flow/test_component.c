@@ -48,8 +48,8 @@ TEST(heads_are_checked)
 		{ "weir: 1", 1, 1, "", "\"component\" is missing" },
 		{ "weir: 1\ncomponent: a b", 2, 12, "", "the component's name \"a b\" is no name" },
 		{ "weir: 1\ncomponent: 7", 2, 12, "", "\"component\" must be a text; it is a number" },
-		{ HEAD "modell: []", 3, 9, "", "unknown member \"modell\"; did you mean \"model\"?" },
-		{ HEAD "zzz: []", 3, 6, "", "unknown member \"zzz\"" },
+		{ HEAD "modell: []", 3, 1, "", "unknown member \"modell\"; did you mean \"model\"?" },
+		{ HEAD "zzz: []", 3, 1, "", "unknown member \"zzz\"" },
 		{ HEAD "title: 5", 3, 8, "", "\"title\" must be a text, or texts by language" },
 		{ HEAD "title: { english!: A }", 3, 20, "", "\"english!\" in \"title\" is no language" },
 		{ HEAD "title: { en: 5 }", 3, 14, "", "\"title\" in en must be a text" },
@@ -123,7 +123,7 @@ TEST(dataflows_are_checked)
 		  3, 96, "dataflow \"d\"", "two stages are called \"S\"" },
 		{ HEAD
 		  "dataflows: { d: { stages: [{ name: S, step: 1, steps: [{ name: in, kind: get_action_model }] }] } }",
-		  3, 45, "dataflow \"d\"", "unknown member \"step\"; did you mean \"steps\"?" },
+		  3, 39, "dataflow \"d\"", "unknown member \"step\"; did you mean \"steps\"?" },
 		{ FLOW(IN "          - { kind: pass, source_step: in }\n"), 9, 13, "dataflow \"d\", step 2",
 		  "the step has no \"name\"" },
 		{ FLOW(IN "          - { name: a-b!, kind: pass, source_step: in }\n"), 9, 21, "dataflow \"d\", step 2",
@@ -179,7 +179,7 @@ TEST(forms_are_checked)
 		  "the component has no \"functions\"" },
 		{ MODEL "functions: x\nforms: { f: { submit: d, display: show } }", 6, 35, "form \"f\"",
 		  "write function show(item, language)" },
-		{ MODEL "forms: { f: { submit: d, titel: x } }", 5, 33, "form \"f\"", "did you mean \"title\"?" },
+		{ MODEL "forms: { f: { submit: d, titel: x } }", 5, 26, "form \"f\"", "did you mean \"title\"?" },
 	};
 	check_all(table, ARRAY_LEN(table));
 }

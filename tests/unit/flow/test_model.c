@@ -166,7 +166,7 @@ TEST(texts_become_what_the_field_is)
 		FROM("type: array", "\"a, b,,c\"", "[\"a\",\"b\",\"c\"]"),
 		FROM("type: number", "7", "7"),
 		{ "type: number", "{\"f\":\"\",\"g\":1}", MODEL_FROM_TEXT, "{\"g\":1}", NULL },
-		{ "type: string", "{\"f\":\"\"}", MODEL_FROM_TEXT, "{}", NULL },
+		{ "type: string", "{\"f\":\"\"}", MODEL_FROM_TEXT, "{\"f\":\"\"}", NULL },
 		{ "'type': string, required: true", "{\"f\":\"\"}", MODEL_FROM_TEXT, NULL, "f is required" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
