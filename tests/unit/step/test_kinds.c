@@ -158,7 +158,7 @@ TEST(settings_that_cannot_work_are_refused_with_a_cure)
 		"attempts");
 	refused("kind: execute_api_call, system: s, connector: c, method_name: GET, query_path: /get, "
 		"parameters_mapping: { n: 1 }, result: $..",
-		"descendants");
+		"a name is missing");
 	refused("kind: execute_api_cal, system: s", "execute_api_call");
 }
 
