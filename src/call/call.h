@@ -111,7 +111,17 @@ int call_answer_write(const struct call_answer *x, struct buf *head);
 int call_answer_read(struct str head, int status, struct str body, struct arena *a, struct call_answer *ret,
 		     struct err *e);
 
-enum call_verdict { CALL_OK, CALL_FAILED, CALL_UNKNOWN };
+enum call_verdict {
+	CALL_OK,
+	CALL_FAILED,
+	CALL_UNKNOWN, /* the system may have acted; a person decides */
+	CALL_SKIPPED, /* a rule says that the item leaves quietly */
+	CALL_RETRY,   /* may be tried again, with a back-off */
+	CALL_WAIT,    /* may be tried again; the system wants to be left alone: all calls with this credential wait */
+	CALL_REFRESH, /* may be tried again once the credential is renewed */
+};
+const char *
+call_verdict_name(enum call_verdict v); /* as rules write it: "ok", "fail", "unknown", "skip", "retry" ... */
 
 /* The result store field's content: setting `result` of the step. */
 struct call_result_rule;
@@ -127,6 +137,31 @@ call_result_rule_new(struct arena *a, struct str text /* auto | id | body | resp
 enum call_verdict call_judge(const struct call_spec *s, const struct call_result_rule *rule,
 			     const struct call_answer *x, struct arena *a, struct value *ret_result,
 			     struct value *ret_problem);
+
+#define CALL_WAIT_MAX INT64_C(86400000) /* longest wait that is believed, a day */
+
+/* A judgement with all that it rests on. Texts are in the arena or live as long as the spec. */
+struct call_judgement {
+	enum call_verdict verdict;
+	struct value result;	/* CALL_OK */
+	struct value problem;	/* all else: what to say when no further try is made */
+	msec_t wait_ms;		/* CALL_WAIT and CALL_RETRY: what the answer asks for; 0 = it does not, back off */
+	struct str wait_source; /* header that said so, ptr NULL = none */
+	bool wait_is_clamped;
+	bool retryable;	     /* CALL_RETRY, CALL_WAIT or CALL_REFRESH: another try does no harm */
+	unsigned most_tries; /* of such calls in all; 0 = as many as the policy allows */
+	struct str rule;     /* who decided: "operation rule 2", "default: 429", "default: connect_refused" */
+	struct str message;  /* the problem's detail; ptr NULL = none */
+};
+
+/*
+ * The whole judgement, by the rules of operation, connector and system, then the shipped ones. An error that may have
+ * acted on an operation that is not repeatable is CALL_UNKNOWN whatever a rule says. Verdict, result and problem depend
+ * on the answer alone; wait_ms of an answer without a Date counts from now. call_judge() is the same with CALL_RETRY,
+ * CALL_WAIT and CALL_REFRESH told as CALL_FAILED.
+ */
+enum call_verdict call_judge_full(const struct call_spec *s, const struct call_result_rule *rule,
+				  const struct call_answer *x, struct arena *a, struct call_judgement *ret);
 
 /* Build a problem value; null when out of memory. Borrows the three texts. */
 struct value call_problem(struct arena *a, const char *type, const char *title, struct str detail, int status);

@@ -45,6 +45,14 @@ struct call_auth {
 	struct str prefix;	     /* api_key in a header: "Token " */
 };
 
+/* Rules of meaning in their order; what is in one is said in rules_int.h. */
+struct rule;
+struct rules {
+	const struct rule *items;
+	size_t n;
+};
+void rules_load(struct arena *a, const struct value *list, struct told *t, struct rules *ret);
+
 #define CALL_HEADERS_MAX 64 /* fixed headers of a system and its connector together */
 
 struct call_system {
@@ -55,6 +63,7 @@ struct call_system {
 	struct call_auth auth;
 	struct call_limits limits;
 	const struct value *connectors;
+	struct rules rules, connector_rules;
 };
 
 /* Fill `ret` from a system value; borrows from it and from `a`. False when something was told. */
@@ -70,7 +79,7 @@ bool header_is_ours(struct str name);
 
 /* Rows shared by the check and the schema. */
 extern const struct opt system_rows[], limit_rows[], tls_rows[], connector_rows[], operation_rows[],
-    request_body_rows[], parameter_rows[];
+    request_body_rows[], parameter_rows[], rule_rows[], rule_when_rows[];
 
 /* ---- what an operation says ---- */
 
@@ -125,6 +134,7 @@ struct operation {
 	bool repeatable;
 	struct call_result_rule *id; /* NULL = by the usual rule */
 	struct expected answer;
+	struct rules rules;
 };
 
 /* Fill `ret` from an operation value. */

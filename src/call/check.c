@@ -7,7 +7,7 @@
 #define NAMES_MAX 64 /* parameters among which the nearest is looked for */
 
 struct connector_text {
-	const struct value *title, *description, *headers, *operations;
+	const struct value *title, *description, *headers, *operations, *rules;
 };
 
 #define PEOPLE_TEXT "{\"type\":[\"string\",\"object\"]}"
@@ -19,6 +19,7 @@ const struct opt connector_rows[] = {
 	OPT_VALUE(struct connector_text, description, 0, PEOPLE_TEXT, "What these operations are about."),
 	OPT_VALUE(struct connector_text, headers, 0, HEADERS_SCHEMA, "Headers of every call of this connector; they win over the system's."),
 	OPT_VALUE(struct connector_text, operations, 0, NULL, "What can be called: method, path and parameters."),
+	OPT_VALUE(struct connector_text, rules, 0, NULL, "What answers mean; asked after the rules of the operation."),
 	OPT_END,
 };
 /* clang-format on */
@@ -52,12 +53,15 @@ static void connector_check(const struct value *v, struct str name, struct told 
 {
 	struct connector_text text = { 0 };
 	struct call_system headers = { 0 };
+	auto_arena struct arena a;
+	arena_init(&a, 0);
 	if (!value_is(v, VALUE_OBJECT)) {
 		tell_named(t, v, name, "a connector is an object like { operations: [...] }");
 		return;
 	}
 	told_load(connector_rows, v, &text, t);
 	headers_load(text.headers, t, &headers);
+	rules_load(&a, text.rules, t, &headers.connector_rules);
 	if (text.operations)
 		operations_check(text.operations, t);
 }
@@ -115,20 +119,31 @@ static int map_of(struct arena *a, struct value item, struct value *ret)
 	return r < 0 ? r : value_add(a, ret, STR("additionalProperties"), item);
 }
 
+static int rules_schema(struct arena *a, struct value *ret)
+{
+	struct value rule, when;
+	int r = rows_schema(a, rule_rows, "patternProperties", &rule);
+	r = r < 0 ? r : rows_schema(a, rule_when_rows, "patternProperties", &when);
+	r = r < 0 ? r : put_property(a, &rule, "when", when);
+	return r < 0 ? r : list_of(a, rule, ret);
+}
+
 static int operation_schema(struct arena *a, struct value *ret)
 {
-	struct value parameter, parameters, body;
+	struct value parameter, parameters, body, rules;
 	int r = rows_schema(a, operation_rows, "patternProperties", ret);
 	r = r < 0 ? r : rows_schema(a, parameter_rows, "patternProperties", &parameter);
 	r = r < 0 ? r : list_of(a, parameter, &parameters);
 	r = r < 0 ? r : rows_schema(a, request_body_rows, NULL, &body);
+	r = r < 0 ? r : rules_schema(a, &rules);
+	r = r < 0 ? r : put_property(a, ret, "rules", rules);
 	r = r < 0 ? r : put_property(a, ret, "parameters", parameters);
 	return r < 0 ? r : put_property(a, ret, "request_body", body);
 }
 
 int call_system_schema(struct arena *a, struct value *ret)
 {
-	struct value schema, limits, tls, connector, connectors, operation, operations;
+	struct value schema, limits, tls, connector, connectors, operation, operations, rules, connector_rules;
 	int r = rows_schema(a, system_rows, NULL, &schema);
 	r = r < 0 ? r : rows_schema(a, limit_rows, NULL, &limits);
 	r = r < 0 ? r : rows_schema(a, tls_rows, NULL, &tls);
@@ -136,6 +151,10 @@ int call_system_schema(struct arena *a, struct value *ret)
 	r = r < 0 ? r : operation_schema(a, &operation);
 	r = r < 0 ? r : list_of(a, operation, &operations);
 	r = r < 0 ? r : put_property(a, &connector, "operations", operations);
+	r = r < 0 ? r : rules_schema(a, &connector_rules);
+	r = r < 0 ? r : put_property(a, &connector, "rules", connector_rules);
+	r = r < 0 ? r : rules_schema(a, &rules);
+	r = r < 0 ? r : put_property(a, &schema, "rules", rules);
 	r = r < 0 ? r : map_of(a, connector, &connectors);
 	r = r < 0 ? r : put_property(a, &schema, "limits", limits);
 	r = r < 0 ? r : put_property(a, &schema, "tls", tls);

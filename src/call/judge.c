@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Decides what an answer means: a result, a failure with a reason, or "nobody knows". Pure: the same answer, the same
  * judgement. */
-#include "call/call_int.h"
 #include "call/content_int.h"
+#include "call/rules_int.h"
 #include "http/url.h"
 
 #define UPSTREAM_JSON_MAX (1u << 20) /* error bodies that are looked into */
@@ -233,7 +233,8 @@ static int id_from_location(const struct call_answer *x, struct arena *a, struct
 	return ret->kind == VALUE_ABSENT ? -ERR_NO_MEMORY : 0;
 }
 
-/* What the rule's path leads to, absent when nowhere. A path that costs too much on this answer is the answer's trouble. */
+/* What the rule's path leads to, absent when nowhere. A path that costs too much on this answer is the answer's
+ * trouble. */
 static int follow(const struct call_result_rule *rule, struct content *content, struct arena *a, struct value *ret)
 {
 	struct err e = ERR_INIT;
@@ -311,53 +312,194 @@ static enum rule_kind rule_for(const struct call_result_rule *rule, enum call_me
 	return method == CALL_GET || method == CALL_HEAD || method == CALL_OPTIONS ? RULE_BODY : RULE_ID;
 }
 
-/* content->value becomes the result. Who asks for the whole response gets a web page as the text it is. */
-static int reduce(const struct call_spec *s, const struct call_result_rule *rule, const struct call_answer *x,
-		  struct content *content, struct arena *a)
+/* ---- the body, read when somebody asks ---- */
+
+static const struct content *read_once(struct judging *j)
 {
-	enum rule_kind kind = rule_for(rule, s->op.method);
-	bool no_body = s->op.method == CALL_HEAD || x->status == 204 || x->status == 205;
-	int r = no_body ? 0 : content_read(x, &s->op.answer, a, content);
-	if (r < 0)
-		return r;
-	if (kind == RULE_RESPONSE && content->trouble && strcmp(content->trouble, "unexpected_content_type") == 0)
-		r = content_read(x, &(struct expected){ .kind = ANSWER_TEXT }, a, content);
+	const struct call_answer *x = j->x;
+	bool no_body = j->spec->op.method == CALL_HEAD || x->status == 204 || x->status == 205;
+	if (j->is_read)
+		return &j->content;
+	j->is_read = true;
+	j->content.value = value_null();
+	if (!no_body && content_read(x, &j->spec->op.answer, j->a, &j->content) < 0)
+		j->is_out_of_memory = true;
+	return &j->content;
+}
+
+/* Errors seldom come as the kind that was expected: what cannot be read so is read by its type. */
+const struct value *judging_body(struct judging *j)
+{
+	const struct content *c = read_once(j);
+	if (!c->trouble || j->spec->op.answer.kind == ANSWER_AUTO)
+		return &c->value;
+	if (!j->is_looked_at && content_read(j->x, &(struct expected){ .kind = ANSWER_AUTO }, j->a, &j->looked) < 0)
+		j->is_out_of_memory = true;
+	j->is_looked_at = true;
+	return &j->looked.value;
+}
+
+const struct value *judging_follow(struct judging *j, const struct call_result_rule *path, struct value *ret)
+{
+	*ret = VALUE_NONE;
+	if (rule_follow(path, judging_body(j), j->a, ret, NULL) < 0)
+		return NULL;
+	return ret->kind == VALUE_ABSENT ? NULL : ret;
+}
+
+/* The body becomes the result. Who asks for the whole response gets a web page as the text it is. */
+static int reduce(struct judging *j, const struct call_result_rule *rule, struct content *ret)
+{
+	enum rule_kind kind = rule_for(rule, j->spec->op.method);
+	const struct call_answer *x = j->x;
+	*ret = *read_once(j);
+	int r = j->is_out_of_memory ? -ERR_NO_MEMORY : 0;
+	if (r == 0 && kind == RULE_RESPONSE && ret->trouble && strcmp(ret->trouble, "unexpected_content_type") == 0)
+		r = content_read(x, &(struct expected){ .kind = ANSWER_TEXT }, j->a, ret);
 	if (r == 0 && kind == RULE_ID)
-		return find_id(s, x, content, a);
-	if (r < 0 || content->trouble)
+		return find_id(j->spec, x, ret, j->a);
+	bool is_success = x->status >= 200 && x->status <= 299;
+	if (r == 0 && ret->trouble && !is_success) /* ok by a rule: the rule knows that nothing can be read */
+		*ret = (struct content){ .value = value_null() };
+	if (r < 0 || ret->trouble)
 		return r;
 	if (kind == RULE_RESPONSE)
-		return whole_response(x, content->value, a, &content->value);
+		return whole_response(x, ret->value, j->a, &ret->value);
 	if (kind == RULE_PATH) {
 		struct value found;
-		r = follow(rule, content, a, &found);
-		if (r < 0 || content->trouble)
+		r = follow(rule, ret, j->a, &found);
+		if (r < 0 || ret->trouble)
 			return r;
-		content->value = found.kind == VALUE_ABSENT ? value_null() : found;
+		ret->value = found.kind == VALUE_ABSENT ? value_null() : found;
 	}
 	return 0;
+}
+
+/* ---- verdicts ---- */
+
+const char *call_verdict_name(enum call_verdict v)
+{
+	static const char *const names[] = { "ok", "fail", "unknown", "skip", "retry", "wait", "refresh" };
+	return (unsigned)v < ARRAY_LEN(names) ? names[v] : "?";
+}
+
+static enum call_verdict judge_ok(struct judging *j, const struct call_result_rule *rule, struct call_judgement *ret)
+{
+	struct content content;
+	if (reduce(j, rule, &content) < 0) {
+		ret->problem = call_problem(j->a, "out_of_memory", "The answer does not fit into memory",
+					    STR("the memory of one item is used up"), j->x->status);
+		return CALL_FAILED;
+	}
+	if (content.trouble) {
+		char *detail =
+		    arena_printf(j->a, "%.*s: %.*s", STR_ARG(place_of(j->spec, j->a)), STR_ARG(content.detail));
+		ret->problem = call_problem(j->a, content.trouble, content.title, str_c(detail), j->x->status);
+		return CALL_FAILED;
+	}
+	ret->result = content.value;
+	return CALL_OK;
+}
+
+/* Who decided, for people. */
+static struct str decider(const struct judging *j, const struct decision *d)
+{
+	if (d->rule)
+		return str_c(arena_printf(j->a, "%s rule %zu", d->owner, d->number));
+	if (j->x->error != HTTP_ERROR_NONE)
+		return str_c(arena_printf(j->a, "default: %s", http_error_name(j->x->error)));
+	if (j->x->status == 200)
+		return STR("default: 200");
+	return str_c(arena_printf(j->a, "default: %d", j->x->status));
+}
+
+/* The problem of an answer that a rule of the author's calls none of ok: in the author's words, if there are any. */
+static void problem_by_rule(struct judging *j, const struct decision *d, struct call_judgement *ret)
+{
+	bool is_error = j->x->error != HTTP_ERROR_NONE, is_success = !is_error && j->x->status / 100 == 2;
+	struct str place = place_of(j->spec, j->a), said = message_write(j, d->rule);
+	struct value *detail;
+	if (is_success) {
+		struct str theirs = upstream_message(j->x, j->a);
+		char *text =
+		    arena_printf(j->a, "%.*s: %.*s takes the answer %d for none that is ok%s%.*s", STR_ARG(place),
+				 STR_ARG(ret->rule), j->x->status, theirs.len ? ": " : "", STR_ARG(theirs));
+		ret->problem =
+		    call_problem(j->a, "refused_by_rule", "A rule refuses the answer", str_c(text), j->x->status);
+	} else if (is_error) {
+		(void)judge_error(j->spec, j->x, j->a, &ret->problem);
+	} else {
+		(void)judge_status(j->spec, j->x, j->a, &ret->problem);
+	}
+	if (d->then == THEN_SKIP)
+		(void)value_set(j->a, &ret->problem, STR("type"), value_string(STR("skipped")));
+	detail = value_get_c(&ret->problem, "detail");
+	if (said.len && detail) {
+		char *text = arena_printf(j->a, "%.*s: %.*s", STR_ARG(place), STR_ARG(said));
+		if (text)
+			*detail = value_string(str_c(text));
+	}
+	if (ret->problem.kind == VALUE_OBJECT)
+		(void)value_set(j->a, &ret->problem, STR("rule"), value_string(ret->rule));
+}
+
+static enum call_verdict judge_no(struct judging *j, const struct decision *d, struct call_judgement *ret)
+{
+	static const enum call_verdict verdicts[] = {
+		[THEN_RETRY] = CALL_RETRY,  [THEN_WAIT] = CALL_WAIT,   [THEN_REFRESH] = CALL_REFRESH,
+		[THEN_SKIP] = CALL_SKIPPED, [THEN_FAIL] = CALL_FAILED,
+	};
+	if (d->rule)
+		problem_by_rule(j, d, ret);
+	else if (j->x->error != HTTP_ERROR_NONE)
+		(void)judge_error(j->spec, j->x, j->a, &ret->problem);
+	else
+		(void)judge_status(j->spec, j->x, j->a, &ret->problem);
+	ret->most_tries = d->most_tries;
+	if (d->then == THEN_REFRESH)
+		ret->most_tries = 2;
+	if ((d->then == THEN_WAIT || d->then == THEN_RETRY) && j->x->error == HTTP_ERROR_NONE) {
+		struct wait_hint h = wait_find(j->x, d->rule ? d->rule->wait_from : STR_NULL);
+		ret->wait_ms = h.ms;
+		ret->wait_source = h.source;
+		ret->wait_is_clamped = h.is_clamped;
+	}
+	return verdicts[d->then];
+}
+
+static bool has_rules(const struct call_spec *s)
+{
+	return s->op.rules.n || s->system.connector_rules.n || s->system.rules.n;
+}
+
+enum call_verdict call_judge_full(const struct call_spec *s, const struct call_result_rule *rule,
+				  const struct call_answer *x, struct arena *a, struct call_judgement *ret)
+{
+	struct judging j = { .spec = s, .x = x, .a = a };
+	struct decision d;
+	*ret = (struct call_judgement){ .result = value_null(), .problem = value_null() };
+	if (x->error != HTTP_ERROR_NONE && x->certainty == HTTP_AMBIGUOUS && !call_spec_is_repeatable(s)) {
+		d = (struct decision){ .owner = "default" };
+		ret->rule = decider(&j, &d);
+		ret->verdict = judge_error(s, x, a, &ret->problem);
+	} else {
+		d = has_rules(s) ? rules_decide(&j) : rules_default_decide(s, x);
+		ret->rule = decider(&j, &d);
+		ret->verdict = d.then == THEN_OK ? judge_ok(&j, rule, ret) : judge_no(&j, &d, ret);
+	}
+	const struct value *detail = ret->verdict == CALL_OK ? NULL : value_get_c(&ret->problem, "detail");
+	ret->message = detail ? value_text(detail) : STR_NULL;
+	ret->retryable = ret->verdict == CALL_RETRY || ret->verdict == CALL_WAIT || ret->verdict == CALL_REFRESH;
+	return ret->verdict;
 }
 
 enum call_verdict call_judge(const struct call_spec *s, const struct call_result_rule *rule,
 			     const struct call_answer *x, struct arena *a, struct value *ret_result,
 			     struct value *ret_problem)
 {
-	struct content content = { .value = value_null() };
-	*ret_result = *ret_problem = value_null();
-	if (x->error != HTTP_ERROR_NONE)
-		return judge_error(s, x, a, ret_problem);
-	if (x->status < 200 || x->status > 299)
-		return judge_status(s, x, a, ret_problem);
-	if (reduce(s, rule, x, &content, a) < 0) {
-		*ret_problem = call_problem(a, "out_of_memory", "The answer does not fit into memory",
-					    STR("the memory of one item is used up"), x->status);
-		return CALL_FAILED;
-	}
-	if (content.trouble) {
-		char *detail = arena_printf(a, "%.*s: %.*s", STR_ARG(place_of(s, a)), STR_ARG(content.detail));
-		*ret_problem = call_problem(a, content.trouble, content.title, str_c(detail), x->status);
-		return CALL_FAILED;
-	}
-	*ret_result = content.value;
-	return CALL_OK;
+	struct call_judgement judgement;
+	enum call_verdict v = call_judge_full(s, rule, x, a, &judgement);
+	*ret_result = judgement.result;
+	*ret_problem = judgement.problem;
+	return judgement.retryable ? CALL_FAILED : v;
 }

@@ -8,7 +8,7 @@ struct operation_text {
 	bool repeatable;
 	int answer;
 	struct str json_prefix;
-	const struct value *xml_lists;
+	const struct value *xml_lists, *rules;
 };
 
 struct request_body_text {
@@ -43,6 +43,7 @@ const struct opt operation_rows[] = {
 	OPT_ENUM(struct operation_text, answer, "auto", answers, "What the answer's body is read as."),
 	OPT_STRING(struct operation_text, json_prefix, 0, NULL, 0, 64, "Text before the JSON of an answer that is cut off, like )]}'."),
 	OPT_VALUE(struct operation_text, xml_lists, 0, "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "XML elements that are a list even when only one comes."),
+	OPT_VALUE(struct operation_text, rules, 0, NULL, "What answers mean; asked first."),
 	OPT_END,
 };
 
@@ -373,6 +374,7 @@ bool operation_load(struct arena *a, const struct value *v, struct told *t, stru
 	request_body_load(text.request_body, t, ret);
 	key_load(text.idempotency_key, t, ret);
 	ret->repeatable = text.repeatable;
+	rules_load(a, text.rules, t, &ret->rules);
 	ret->answer = (struct expected){ (enum answer_kind)text.answer, text.json_prefix, text.xml_lists };
 	for (uint32_t i = 0; value_is(text.xml_lists, VALUE_ARRAY) && i < text.xml_lists->len; i++)
 		if (!value_is(&text.xml_lists->items[i], VALUE_STRING))

@@ -235,6 +235,7 @@ static bool load_all(struct arena *a, const struct value *system, struct str env
 		return false;
 	const struct value *operation = find_operation(connector, s->path_text, method);
 	headers_load(value_get_c(connector, "headers"), &quiet, &s->system);
+	rules_load(a, value_get_c(connector, "rules"), &quiet, &s->system.connector_rules);
 	if (operation)
 		(void)operation_load(a, operation, &quiet, &s->op);
 	s->op.method = method;

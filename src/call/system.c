@@ -45,7 +45,7 @@ void told_load(const struct opt *rows, const struct value *object, void *out, st
 /* ---- rows ---- */
 
 struct system_text {
-	const struct value *title, *description, *base_url, *auth, *headers, *connectors, *limits, *tls;
+	const struct value *title, *description, *base_url, *auth, *headers, *connectors, *limits, *tls, *rules;
 };
 
 struct tls_text {
@@ -78,6 +78,7 @@ const struct opt system_rows[] = {
 	OPT_VALUE(struct system_text, connectors, 0, NULL, "Named groups of operations."),
 	OPT_VALUE(struct system_text, limits, 0, NULL, "Time, size and number of calls."),
 	OPT_VALUE(struct system_text, tls, 0, NULL, "How the server's certificate is checked."),
+	OPT_VALUE(struct system_text, rules, 0, NULL, "What answers mean; asked after the rules of operation and connector."),
 	OPT_END,
 };
 
@@ -379,6 +380,7 @@ bool system_load(struct arena *a, const struct value *system, struct str env, st
 	if (text.tls)
 		tls_load(text.tls, t, ret);
 	ret->connectors = text.connectors;
+	rules_load(a, text.rules, t, &ret->rules);
 	if (text.connectors && !value_is(text.connectors, VALUE_OBJECT))
 		tell(t, text.connectors, "connectors", "connectors are an object of name: { operations: [...] }");
 	return t->n == before;
