@@ -19,6 +19,8 @@ PACKED = {".js", ".css", ".svg", ".json", ".html"}
 
 def files_of(dist):
     for folder, _, names in sorted(os.walk(dist)):
+        if os.path.relpath(folder, dist).split(os.sep)[0].startswith(".") and folder != dist:
+            continue  # the bundler's own notes
         for name in sorted(names):
             path = os.path.join(folder, name)
             yield path, "/" + os.path.relpath(path, dist)

@@ -333,7 +333,8 @@ static void item_deliver(struct run *r, struct item *it)
 	if (!s->counts.in++)
 		s->counts.first_ns = it->entered_ns;
 	list_add_last(&s->arrivals, &it->order_link);
-	if (r->is_stopping) {
+	/* What rests on a write goes on to its end, or a call that was made would come to nothing. */
+	if (r->is_stopping && !run_item_of(it)->put_no) {
 		step_drop(s, it);
 		return;
 	}

@@ -451,6 +451,10 @@ enum verdict api_call_start(struct step *s, struct item *it)
 	loop_timer_init(step_loop(s), &c->timer, on_backoff);
 	it->step_data = c;
 	call_move(st, c, API_CALL_SCRIPTING);
+	if (step_is_stopping(s)) {
+		call_drop(st, c);
+		return STEP_WAIT;
+	}
 	if ((!it->recorded && !step_is_replay(s)) || !call_recall(st, c))
 		call_prepare(st, c);
 	return STEP_WAIT;
