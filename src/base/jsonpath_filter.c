@@ -146,7 +146,7 @@ int jp_parse_term(struct jp_parser *p, struct jp_term *ret)
 	}
 	if (c != '-' && !number_is_digit(c))
 		return parse_word(p, ret);
-	const char *start = p->text.ptr + p->pos, *bad, *end = number_end(start, p->text.ptr + p->text.len, &bad);
+	const char *start = p->text.ptr + p->pos, *bad = start, *end = number_end(start, p->text.ptr + p->text.len, &bad);
 	if (!end)
 		return jp_fail(p, (size_t)(bad - p->text.ptr), "a digit is missing; write numbers like -1, 0.5 or 1e3");
 	ret->literal = value_number_text(str_from(start, (size_t)(end - start)));

@@ -182,7 +182,7 @@ struct wait_hint wait_find(const struct call_answer *x, struct str first)
 {
 	static const char *const resets[] = { "ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset" };
 	struct wait_hint h = { 0 };
-	double t;
+	double t = 0;
 	for (uint32_t i = 0; first.len && i < x->headers.len; i++)
 		if (value_is_string(value_at(&x->headers.items[i], 0), first) &&
 		    read_wait(x, value_text(value_at(&x->headers.items[i], 1)), first, &h))

@@ -67,7 +67,7 @@ def weather_form(c):
     after = server.ask("GET", "/api/v1/components/weather/entries").json()
     c.equal(after["items"], entries["items"], "after a restart the entries are the same")
     a = server.ask("POST", "/api/v1/components/weather/forms/weather/submissions", {"data": {"city": "Xyzzyville"}})
-    c.that(is_problem(a, 502) and "Xyzzyville" in a.json()["detail"] and a.json().get("run_id"), "an unknown city is a problem that names it", a)
+    c.that(is_problem(a, 422) and "Xyzzyville" in a.json()["detail"] and a.json().get("run_id"), "an unknown city is a problem that names it", a)
     a = server.ask("POST", "/api/v1/components/weather/forms/weather/submissions", {"data": {}})
     c.that(is_problem(a, 422) and a.json()["errors"][0]["pointer"] == "/data/city", "a missing field is a problem with its pointer", a)
     c.equal(server.close(), 0, "SIGTERM ends the server with 0")
