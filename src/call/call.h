@@ -74,13 +74,26 @@ struct str call_spec_summary(const struct call_spec *s, struct arena *a); /* "GE
 /* Secrets that the spec needs; walk with *pos = 0. */
 bool call_spec_next_secret(const struct call_spec *s, size_t *pos, struct str *ret_name);
 
+/*
+ * Files that a body may send. The caller keeps them; data names one by its id and never a path. `read` appends the
+ * bytes to `ret`, which has a maximum: -ERR_NOT_FOUND for an id that is not there; a buffer that fails is the builder's
+ * to tell.
+ */
+struct call_files {
+	int (*read)(struct call_files *files, struct str id, struct buf *ret, struct err *e);
+};
+
+/* Longest body sent: a request lies in memory as a whole until files are streamed. */
+#define CALL_BODY_MAX (64u << 20)
+
 /* A request ready to go, all in the item's arena. */
 struct call_request {
 	enum call_method method;
 	struct str url; /* real: may hold an API key */
 	struct headers headers;
 	struct str body;   /* ptr NULL = none */
-	struct str masked; /* JSON: { method, url, headers, body } with secrets as ***, for the ledger and people */
+	struct str masked; /* JSON: { method, url, headers, body } with secrets as ***, for the ledger and people; a
+			      body that is no text is { bytes: N } */
 };
 
 /*
@@ -91,6 +104,10 @@ struct call_request {
  */
 int call_request_build(const struct call_spec *s, struct secrets *secrets, const struct value *parameters,
 		       struct str key, struct arena *a, struct call_request *ret, struct err *e);
+/* The same where bodies may hold files; `files` may be NULL: a file is then refused (-ERR_MISSING). */
+int call_request_build_files(const struct call_spec *s, struct secrets *secrets, struct call_files *files,
+			     const struct value *parameters, struct str key, struct arena *a, struct call_request *ret,
+			     struct err *e);
 
 /* What came back, as kept in the ledger and as read from it again: the same judgement from both. */
 struct call_answer {

@@ -121,6 +121,13 @@ struct expected {
 	const struct value *lists; /* XML elements that are lists even when one comes alone; NULL = none */
 };
 
+enum body_kind { SEND_JSON, SEND_FORM, SEND_MULTIPART, SEND_XML, SEND_TEXT, SEND_BINARY };
+
+/* A GraphQL operation; what is NULL is mapped. */
+struct graphql {
+	struct str query, operation_name;
+};
+
 struct operation {
 	enum call_method method;
 	struct str path;
@@ -129,8 +136,12 @@ struct operation {
 	bool has_params;       /* a list was given, may be empty */
 	bool has_request_body; /* declared */
 	bool needs_body;
-	bool is_form;
-	struct str key_header; /* ptr NULL = no idempotency key */
+	enum body_kind body_kind;
+	struct str body_type;			   /* as declared; ptr NULL = application/json */
+	struct str body_type_sent;		   /* with the charset of a text; ptr NULL = as declared */
+	const struct body_template *body_template; /* NULL = none */
+	const struct graphql *graphql;		   /* NULL = none */
+	struct str key_header;			   /* ptr NULL = no idempotency key */
 	bool repeatable;
 	struct call_result_rule *id; /* NULL = by the usual rule */
 	struct expected answer;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tells the author of a component file what is wrong with a system or a mapping, and describes a system as JSON Schema.
  */
-#include "call/call_int.h"
+#include "call/body_int.h"
 #include <stdio.h>
 
 #define NAMES_MAX 64 /* parameters among which the nearest is looked for */
@@ -237,5 +237,6 @@ unsigned call_spec_check_mapping(const struct call_spec *s, const struct value *
 			tell(&t, mapping, NULL, "parameter \"%.*s\" (%s) is required; map a value to it",
 			     STR_ARG(p->name), call_place_name(p->place));
 	}
+	body_check_mapping(s, mapping, &t);
 	return t.n;
 }

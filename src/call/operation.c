@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operation says: its path template and its OpenAPI parameters, checked one by one. */
-#include "call/call_int.h"
+#include "call/body_int.h"
 
 struct operation_text {
 	struct str method_name, query_path, id, operation_id;
-	const struct value *title, *summary, *description, *parameters, *request_body, *idempotency_key;
+	const struct value *title, *summary, *description, *parameters, *request_body, *graphql, *idempotency_key;
 	bool repeatable;
 	int answer;
 	struct str json_prefix;
 	const struct value *xml_lists, *rules;
-};
-
-struct request_body_text {
-	struct str content_type;
-	bool required;
-	const struct value *schema, *description, *example;
 };
 
 struct parameter_text {
@@ -24,6 +18,9 @@ struct parameter_text {
 };
 
 static const char *const answers[] = { "auto", "json", "ndjson", "sse", "csv", "xml", "text", "binary", NULL };
+#define GRAPHQL_SCHEMA                                                                                                 \
+	"{\"type\":\"object\",\"properties\":{\"query\":{\"type\":\"string\",\"minLength\":1},"                        \
+	"\"operation_name\":{\"type\":\"string\",\"minLength\":1}},\"additionalProperties\":false}"
 #define PEOPLE_TEXT "{\"type\":[\"string\",\"object\"]}"
 
 /* clang-format off */
@@ -35,7 +32,8 @@ const struct opt operation_rows[] = {
 	OPT_VALUE(struct operation_text, description, 0, PEOPLE_TEXT, "What the operation does, at length."),
 	OPT_STRING(struct operation_text, operation_id, 0, NULL, 0, 256, "Name of the operation in its description."),
 	OPT_VALUE(struct operation_text, parameters, 0, NULL, "OpenAPI parameter objects."),
-	OPT_VALUE(struct operation_text, request_body, 0, NULL, "The body's content type."),
+	OPT_VALUE(struct operation_text, request_body, 0, NULL, "The body's content type, or its template."),
+	OPT_VALUE(struct operation_text, graphql, 0, GRAPHQL_SCHEMA, "A GraphQL operation: the mapped rows are its variables."),
 	OPT_VALUE(struct operation_text, idempotency_key, 0, "{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{\"header\":{\"type\":\"string\"}},\"required\":[\"header\"],\"additionalProperties\":false}]}",
 		  "Send a key by which the system recognizes a repeated call; true, or { header: NAME }."),
 	OPT_BOOL(struct operation_text, repeatable, "false", "The system takes the same call twice without harm."),
@@ -44,15 +42,6 @@ const struct opt operation_rows[] = {
 	OPT_STRING(struct operation_text, json_prefix, 0, NULL, 0, 64, "Text before the JSON of an answer that is cut off, like )]}'."),
 	OPT_VALUE(struct operation_text, xml_lists, 0, "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "XML elements that are a list even when only one comes."),
 	OPT_VALUE(struct operation_text, rules, 0, NULL, "What answers mean; asked first."),
-	OPT_END,
-};
-
-const struct opt request_body_rows[] = {
-	OPT_STRING(struct request_body_text, content_type, 0, "application/json", 0, 128, "application/json or application/x-www-form-urlencoded."),
-	OPT_BOOL(struct request_body_text, required, "false", "A call without a body is refused."),
-	OPT_VALUE(struct request_body_text, schema, 0, NULL, "JSON Schema of the body, for people and forms."),
-	OPT_VALUE(struct request_body_text, description, 0, PEOPLE_TEXT, "What the body means."),
-	OPT_VALUE(struct request_body_text, example, 0, NULL, "An example."),
 	OPT_END,
 };
 
@@ -318,26 +307,6 @@ static void params_load(struct arena *a, const struct value *list, struct told *
 
 /* ---- the rest of an operation ---- */
 
-static void request_body_load(const struct value *v, struct told *t, struct operation *ret)
-{
-	struct request_body_text text = { 0 };
-	if (!v)
-		return;
-	if (!value_is(v, VALUE_OBJECT)) {
-		tell(t, v, "request_body", "request_body is an object like { content_type: application/json }");
-		return;
-	}
-	told_load(request_body_rows, v, &text, t);
-	ret->has_request_body = true;
-	ret->needs_body = text.required;
-	struct str type = header_media_type(text.content_type);
-	ret->is_form = str_eq_nocase(type, STR("application/x-www-form-urlencoded"));
-	if (!ret->is_form && !str_eq_nocase(type, STR("application/json")))
-		tell(t, value_get_c(v, "content_type"), "content_type",
-		     "a body is application/json or application/x-www-form-urlencoded, not \"%.*s\"",
-		     STR_ARG(text.content_type));
-}
-
 static void key_load(const struct value *v, struct told *t, struct operation *ret)
 {
 	const struct value *header = value_get_c(v, "header");
@@ -371,7 +340,8 @@ bool operation_load(struct arena *a, const struct value *v, struct told *t, stru
 	if (text.query_path.len)
 		(void)path_check(text.query_path, value_get_c(v, "query_path"), "query_path", t);
 	params_load(a, text.parameters, t, ret);
-	request_body_load(text.request_body, t, ret);
+	request_body_load(a, text.request_body, t, ret);
+	graphql_load(a, v, text.graphql, t, ret);
 	key_load(text.idempotency_key, t, ret);
 	ret->repeatable = text.repeatable;
 	rules_load(a, text.rules, t, &ret->rules);

@@ -78,6 +78,8 @@ static int gather_body(struct build *b, struct err *e)
 		return err_set(e, ERR_INVALID, "the body is given whole (\"body\") and by member (\"%.*s\")",
 			       STR_ARG(b->members.members[0].key));
 	b->body = whole ? whole : b->members.len ? &b->members : NULL;
+	if (b->s->op.graphql)
+		return build_graphql(b, e);
 	if (b->s->op.needs_body && !b->body)
 		return err_set(e, ERR_INVALID, "the body is required and has no value");
 	return 0;
@@ -228,39 +230,6 @@ static int write_mapped_headers(struct build *b, struct err *e)
 	return 0;
 }
 
-/* ---- body ---- */
-
-static int write_body(struct build *b, struct err *e)
-{
-	static const struct str json_type = { "application/json", 16 },
-				form_type = { "application/x-www-form-urlencoded", 33 };
-	auto_buf struct buf out = { .max = JSON_MAX_BYTES };
-	int r = 0;
-	if (!b->body)
-		return 0;
-	struct out_header *mapped = build_find_header(b, STR("Content-Type"));
-	struct str type = mapped ? header_media_type(mapped->header.value) : b->s->op.is_form ? form_type : json_type;
-	if (str_eq_nocase(type, form_type))
-		r = form_write(&out, b->body, e);
-	else if (media_type_is_json(type))
-		(void)json_write(&out, b->body, JSON_COMPACT);
-	else if (value_is(b->body, VALUE_STRING))
-		(void)buf_append_str(&out, value_text(b->body));
-	else
-		r = err_set(e, ERR_INVALID, "a body of type \"%.*s\" is a text, not %s", STR_ARG(type),
-			    value_kind_name(b->body->kind));
-	if (r < 0)
-		return err_wrap(e, "the body");
-	if (!buf_ok(&out))
-		return build_buf_trouble(&out, "the body", e);
-	b->sent_body = arena_str(b->a, buf_str(&out));
-	if (!b->sent_body.ptr)
-		return build_out_of_memory(e);
-	if (!mapped)
-		build_set_header(b, STR("Content-Type"), type, STR_NULL);
-	return 0;
-}
-
 /* ---- all of it ---- */
 
 static int hand_over(struct build *b, struct call_request *ret, struct err *e)
@@ -294,7 +263,7 @@ static int build(struct build *b, const struct value *parameters, struct str key
 	r = r < 0 ? r : start_headers(b, e);
 	r = r < 0 ? r : write_url(b, e);
 	r = r < 0 ? r : write_mapped_headers(b, e);
-	r = r < 0 ? r : write_body(b, e);
+	r = r < 0 ? r : build_body(b, e);
 	r = r < 0 ? r : build_secret_headers(b, e);
 	r = r < 0 ? r : build_credential(b, e);
 	r = r < 0 ? r : build_cookies(b, e);
@@ -305,7 +274,14 @@ static int build(struct build *b, const struct value *parameters, struct str key
 int call_request_build(const struct call_spec *s, struct secrets *secrets, const struct value *parameters,
 		       struct str key, struct arena *a, struct call_request *ret, struct err *e)
 {
-	struct build b = { .s = s, .secrets = secrets, .a = a, .members = value_object() };
+	return call_request_build_files(s, secrets, NULL, parameters, key, a, ret, e);
+}
+
+int call_request_build_files(const struct call_spec *s, struct secrets *secrets, struct call_files *files,
+			     const struct value *parameters, struct str key, struct arena *a, struct call_request *ret,
+			     struct err *e)
+{
+	struct build b = { .s = s, .secrets = secrets, .files = files, .a = a, .members = value_object() };
 	buf_init(&b.url, URL_MAX_BYTES);
 	buf_init(&b.cookies, HEADER_FIELD_MAX_BYTES);
 	buf_init(&b.text, HEADER_FIELD_MAX_BYTES);

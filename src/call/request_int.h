@@ -13,6 +13,7 @@ struct out_header {
 struct build {
 	const struct call_spec *s;
 	struct secrets *secrets;
+	struct call_files *files; /* NULL = none */
 	struct arena *a;
 	const struct value *rows; /* the mapped values; NULL = none */
 	struct target *targets;	  /* where each goes */
@@ -24,6 +25,8 @@ struct build {
 	struct value members;	  /* of a body given by members */
 	const struct value *body; /* NULL = none */
 	struct str sent_body;	  /* ptr NULL = none */
+	struct str shown_body;	  /* what people see in its place; ptr NULL = the same */
+	bool body_is_bytes;	  /* people see its size */
 };
 
 /* ---- request.c ---- */
@@ -38,6 +41,14 @@ struct out_header *build_find_header(const struct build *b, struct str name);
 void build_set_header(struct build *b, struct str name, struct str value, struct str shown);
 /* The text buffer's content, moved to the arena. */
 int build_keep_text(struct build *b, struct str *ret, struct err *e);
+
+/* ---- body.c, body_multipart.c, body_graphql.c ---- */
+
+/* Write the mapped body and its Content-Type. */
+int build_body(struct build *b, struct err *e);
+int build_multipart(struct build *b, struct buf *out, struct str *ret_type, struct err *e);
+/* The members of the body become the members of a GraphQL request. */
+int build_graphql(struct build *b, struct err *e);
 
 /* ---- credential.c ---- */
 

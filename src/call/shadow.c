@@ -67,18 +67,25 @@ static struct str clip(struct str text, size_t max)
 
 static void show_body(struct build *b)
 {
-	struct str text = clip(b->sent_body, SHOWN_BODY_MAX + SHOWN_BODY_SLACK);
+	struct str whole = b->shown_body.ptr ? b->shown_body : b->sent_body,
+		   text = clip(whole, SHOWN_BODY_MAX + SHOWN_BODY_SLACK);
 	(void)buf_append_c(&b->shown, ",\"body\":");
 	if (!text.ptr) {
 		(void)buf_append_c(&b->shown, "null}");
+		return;
+	}
+	if (b->body_is_bytes || !str_is_utf8(text, NULL)) {
+		(void)buf_printf(&b->shown, "{\"bytes\":%zu}}", b->sent_body.len);
 		return;
 	}
 	auto_buf struct buf masked = { .max = 4 * (SHOWN_BODY_MAX + SHOWN_BODY_SLACK) };
 	if (secrets_occur(b->secrets, text))
 		text = secrets_mask(b->secrets, &masked, text) < 0 ? STR(SECRET_MASK) : buf_str(&masked);
 	(void)json_write_string(&b->shown, clip(text, SHOWN_BODY_MAX));
-	if (b->sent_body.len > SHOWN_BODY_MAX)
-		(void)buf_printf(&b->shown, ",\"body_bytes\":%zu,\"clipped\":true", b->sent_body.len);
+	if (b->shown_body.ptr || whole.len > SHOWN_BODY_MAX)
+		(void)buf_printf(&b->shown, ",\"body_bytes\":%zu", b->sent_body.len);
+	if (whole.len > SHOWN_BODY_MAX)
+		(void)buf_append_c(&b->shown, ",\"clipped\":true");
 	(void)buf_append_char(&b->shown, '}');
 }
 

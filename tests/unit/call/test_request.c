@@ -354,7 +354,7 @@ TEST(a_mapped_content_type_decides_how_the_body_is_written)
 	build(s, "{'header.Content-Type':'text/csv; charset=utf-8','body':'a,b\\r\\n'}");
 	assert_str(built.body, "a,b\r\n");
 	assert_int_equal(build_with(s, NULL, "{'header.Content-Type':'text/csv','body':[1]}", ""), -ERR_INVALID);
-	assert_contains(str_c(trouble.msg), "a body of type \"text/csv\" is a text, not array");
+	assert_contains(str_c(trouble.msg), "a body of type \"text/csv\" is a text, { file: ID } or { base64: ... }, not array");
 }
 
 TEST(the_shown_body_is_clipped_between_characters)
