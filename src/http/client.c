@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_TIER HTTP_TIER_CURL
+#define DEFAULT_TIER HTTP_TIER_H1
 #define MAX_CONNECTIONS 256
 #define MAX_IDLE 64
 #define TOTAL_TIMEOUT 30000			    /* ms */

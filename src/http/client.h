@@ -55,7 +55,7 @@ const char *http_error_name(enum http_error error); /* "connect_refused" ... */
  * What carries the transfers. The own HTTP/1.1 tier is the stricter one and costs a third; libcurl's speaks HTTP/2 where TLS offers it.
  */
 enum http_tier {
-	HTTP_TIER_DEFAULT, /* HTTP_TIER_CURL */
+	HTTP_TIER_DEFAULT, /* HTTP_TIER_H1 */
 	HTTP_TIER_CURL,
 	HTTP_TIER_H1,
 };

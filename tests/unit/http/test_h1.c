@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the own tier does beyond libcurl's: the parser against llhttp's suite and in pieces, addresses in turn, names asked once. */
 #include "http/h1_int.h"
+#include "base/alloc.h"
 #include "base/json.h"
 #include "ask.h"
 
@@ -397,6 +398,42 @@ TEST(no_more_connections_idle_than_allowed)
 	peer_stop(p);
 }
 
+/* One call over a new connection to a name, with the n-th allocation failing; false when there are fewer. */
+static bool ask_without_memory(struct peer *p, unsigned long n)
+{
+	struct asker a = asker_new(NULL);
+	int remaining = 1;
+	struct answer x = { .loop = a.loop, .remaining = &remaining };
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://two.test:%u/", p->port);
+	struct http_request r = { .method = STR("POST"), .url = str_c(url), .body = STR("x"), .total_timeout = 5000 };
+	alloc_fail_after(n);
+	bool is_started = http_start(a.client, &r, ask_done, &x, NULL) != NULL;
+	if (is_started)
+		loop_run(a.loop);
+	bool has_failed = alloc_has_failed();
+	alloc_fail_after(0);
+	assert_int_equal(x.calls, is_started);
+	if (is_started && has_failed && x.error != HTTP_ERROR_INTERNAL && x.error != HTTP_ERROR_DNS_TEMPORARY)
+		fail_msg("allocation %lu: %s", n, http_error_name(x.error));
+	if (!has_failed)
+		assert_outcome(x, HTTP_ERROR_NONE, HTTP_ANSWERED);
+	asker_free(&a);
+	return has_failed;
+}
+
+TEST(each_allocation_may_fail)
+{
+	struct peer *p = peer_start(serve_close, (void *)(uintptr_t)"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+	unsigned long n = 1;
+
+	while (ask_without_memory(p, n))
+		n++;
+	assert_true(n > 5);
+	peer_stop(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { CLAIM(an_answer_in_pieces_is_the_same_answer),
@@ -406,7 +443,8 @@ int main(void)
 					    CLAIM(a_client_that_goes_waits_for_no_name),
 					    CLAIM(an_answer_before_the_end_of_the_request_counts),
 					    CLAIM(connections_are_kept_as_the_answer_says),
-					    CLAIM(no_more_connections_idle_than_allowed) };
+					    CLAIM(no_more_connections_idle_than_allowed),
+					    CLAIM(each_allocation_may_fail) };
 
 	tier_under_test = HTTP_TIER_H1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
