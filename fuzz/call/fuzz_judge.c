@@ -61,7 +61,7 @@ static struct str judge(struct arena *a, const struct call_spec *s, const struct
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static const char *const answers[] = { "auto", "json", "text", "binary" };
+	static const char *const answers[] = { "auto", "json", "xml", "csv" };
 	auto_arena struct arena a = { 0 };
 	struct call_answer x, y;
 	if (n < 3)

@@ -111,7 +111,9 @@ static void on_start(void *arg, const xmlChar *name, const xmlChar **attributes)
 /* What the element has become; its text leaves the buffer. */
 static int element_value(struct xml_build *x, struct element *e, struct value *ret)
 {
-	struct str text = str_from(x->text.ptr + e->text_start, x->text.len - e->text_start);
+	struct str text = STR("");
+	if (x->text.len > e->text_start)
+		text = str_from(x->text.ptr + e->text_start, x->text.len - e->text_start);
 	bool is_text = e->object.len == 0;
 	bool is_kept = is_text || (text.len > 0 && !(e->has_children && is_blank(text)));
 	struct value v = is_kept ? value_string_copy(x->a, text) : VALUE_NONE;
