@@ -18,6 +18,7 @@ struct api_call_opts {
 	int order;
 	int64_t attempts;
 	bool follow_redirects;
+	msec_t max_wait;
 	msec_t connect_timeout, first_byte_timeout, total_timeout;
 	uint64_t max_body;
 };
@@ -69,6 +70,7 @@ struct api_call_step {
 	struct batch *batch; /* NULL = the mapping needs no JavaScript */
 	struct list in[API_CALL_BACKOFF + 1];
 	size_t slots_used;
+	struct loop_timer pause; /* while it runs nothing is sent: an answer asked for it */
 	struct buf scratch;
 	bool is_pumping;
 };

@@ -52,19 +52,23 @@ static void call_fails_err(struct api_call_step *st, struct api_call *c, const c
 	call_fails(st, c, step_err_problem(st->step, c->item, type, title, e), ITEM_FAILED);
 }
 
-static void call_judged(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
+/* The judgement stands: the item goes on with its result, ends with its problem, or leaves quietly. */
+static void call_judged(struct api_call_step *st, struct api_call *c, const struct call_judgement *j)
 {
 	const struct api_call_opts *o = step_opts(st->step);
 	struct item *it = c->item;
 	struct step *s = st->step;
-	struct value result = VALUE_NONE, problem = VALUE_NONE;
 	struct err e = ERR_INIT;
-	enum call_verdict v = call_judge(st->plan->spec, st->plan->rule, x, &it->arena, &result, &problem);
-	if (v != CALL_OK) {
-		call_fails(st, c, problem, v == CALL_UNKNOWN ? ITEM_UNKNOWN : ITEM_FAILED);
+	if (j->verdict == CALL_SKIPPED) {
+		call_leave(st, c);
+		step_drop(s, it);
 		return;
 	}
-	if (o->result_store_field.len && path_put(&it->arena, &it->root, o->result_store_field, result, &e) < 0) {
+	if (j->verdict != CALL_OK) {
+		call_fails(st, c, j->problem, j->verdict == CALL_UNKNOWN ? ITEM_UNKNOWN : ITEM_FAILED);
+		return;
+	}
+	if (o->result_store_field.len && path_put(&it->arena, &it->root, o->result_store_field, j->result, &e) < 0) {
 		call_fails_err(st, c, "bad_mapping", "The result cannot be stored in the item", &e);
 		return;
 	}
@@ -72,20 +76,12 @@ static void call_judged(struct api_call_step *st, struct api_call *c, const stru
 	step_pass(s, it);
 }
 
-static bool may_repeat(const struct api_call_step *st, const struct call_answer *x)
+/* Another try does no harm, is still allowed, and does not have to wait longer than this run will. */
+static bool may_try_again(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *j)
 {
-	switch (x->error) {
-	case HTTP_ERROR_NONE:
-	case HTTP_ERROR_TLS_CERT:
-	case HTTP_ERROR_TLS_PROTOCOL:
-	case HTTP_ERROR_BLOCKED_ADDRESS:
-	case HTTP_ERROR_INVALID_REQUEST:
-	case HTTP_ERROR_TOO_LARGE:
-	case HTTP_ERROR_HEADERS_TOO_LARGE:
-		return false;
-	default:
-		return x->certainty == HTTP_NOT_SENT || call_spec_is_repeatable(st->plan->spec);
-	}
+	const struct api_call_opts *o = step_opts(st->step);
+	return j->retryable && c->tries < (uint32_t)o->attempts && (!j->most_tries || c->tries < j->most_tries) &&
+	       j->wait_ms <= o->max_wait && !step_is_stopping(st->step);
 }
 
 static void record_intent(struct api_call_step *st, struct api_call *c);
@@ -183,6 +179,31 @@ static bool follow_redirect(struct api_call_step *st, struct api_call *c, const 
 	}
 }
 
+static void on_pause_over(struct loop_timer *t)
+{
+	pump(CONTAINER_OF(t, struct api_call_step, pause));
+}
+
+/* One answer that asks for rest speaks for all calls of the step: they go to the same system with the same credential. */
+static void step_pauses(struct api_call_step *st, msec_t wait)
+{
+	if (!loop_timer_is_running(&st->pause) || st->pause.at < loop_now(step_loop(st->step)) + wait)
+		(void)loop_timer_start(&st->pause, wait);
+}
+
+static void call_waits(struct api_call_step *st, struct api_call *c, const struct call_judgement *j)
+{
+	msec_t wait = backoff(c->tries);
+	if (wait < j->wait_ms)
+		wait = j->wait_ms;
+	if (j->verdict == CALL_WAIT && j->wait_ms)
+		step_pauses(st, j->wait_ms);
+	c->attempt++;
+	call_move(st, c, API_CALL_BACKOFF);
+	if (loop_timer_start(&c->timer, wait) < 0)
+		on_backoff(&c->timer);
+}
+
 static void on_response(void *arg, const struct http_response *r)
 {
 	struct api_call *c = arg;
@@ -206,14 +227,12 @@ static void on_response(void *arg, const struct http_response *r)
 		pump(st);
 		return;
 	}
-	if (c->tries < (uint32_t)((const struct api_call_opts *)step_opts(st->step))->attempts && may_repeat(st, &x)) {
-		c->attempt++;
-		call_move(st, c, API_CALL_BACKOFF);
-		if (loop_timer_start(&c->timer, backoff(c->tries)) < 0)
-			on_backoff(&c->timer);
-	} else {
-		call_judged(st, c, &x);
-	}
+	struct call_judgement j;
+	(void)call_judge_full(st->plan->spec, st->plan->rule, &x, a, &j);
+	if (may_try_again(st, c, &j))
+		call_waits(st, c, &j);
+	else
+		call_judged(st, c, &j);
 	pump(st);
 }
 
@@ -292,7 +311,7 @@ static void record_intent(struct api_call_step *st, struct api_call *c)
 /* Send what may go, then give free slots to those that must have one before they are even recorded. */
 static void pump(struct api_call_step *st)
 {
-	if (st->is_pumping)
+	if (st->is_pumping || loop_timer_is_running(&st->pause))
 		return;
 	st->is_pumping = true;
 	LIST_FOREACH (node, &st->in[API_CALL_SENDABLE]) {
@@ -427,9 +446,11 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 		 * begin again. */
 		bool in_hops = o->follow_redirects && x.error == HTTP_ERROR_NONE &&
 			       call_redirect_is_followed(call_spec_method(st->plan->spec), x.status);
-		if (!step_is_replay(st->step) && (in_hops || (c->tries < (uint32_t)o->attempts && may_repeat(st, &x))))
+		struct call_judgement j;
+		(void)call_judge_full(st->plan->spec, st->plan->rule, &x, &c->item->arena, &j);
+		if (!step_is_replay(st->step) && (in_hops || may_try_again(st, c, &j)))
 			return false;
-		call_judged(st, c, &x);
+		call_judged(st, c, &j);
 		return true;
 	}
 	if (!step_is_replay(st->step))
@@ -478,6 +499,7 @@ int api_call_open(struct step *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(st->in); i++)
 		list_init(&st->in[i]);
 	buf_init(&st->scratch, ANSWER_HEAD_MAX);
+	loop_timer_init(step_loop(s), &st->pause, on_pause_over);
 	step_set_state(s, st);
 	if (o->order)
 		step_set_order_any(s);
@@ -500,6 +522,7 @@ void api_call_close(struct step *s)
 			loop_timer_stop(&c->timer);
 			list_remove(&c->link);
 		}
+	loop_timer_stop(&st->pause);
 	batch_free(st->batch);
 	buf_done(&st->scratch);
 	free(st);
