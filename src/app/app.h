@@ -99,6 +99,8 @@ int app_wait(struct app_wait *w);
 
 /* Check a file and put it into the store; says what it did and which secrets are missing. */
 int app_import(struct app *a, const char *file);
+/* Rules of a component on recorded answers (weir check --answers); returns an exit code. */
+int app_check_answers(struct app *a, const struct component *k, const char *file);
 /* The row of a command by its name. */
 const struct command *app_command(const char *name);
 

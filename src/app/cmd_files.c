@@ -63,8 +63,10 @@ int cmd_check(int argc, char **argv)
 {
 	struct app a = { 0 };
 	const struct command *c = app_command("check");
+	const char *answers = NULL;
+	const struct flag flags[] = { { .name = "answers", .value = &answers }, { .name = NULL } };
 	int first, code = EXIT_OK;
-	if (!app_flags_parse(c, argc, argv, &a.flags, NULL, &first))
+	if (!app_flags_parse(c, argc, argv, &a.flags, flags, &first))
 		return EXIT_USAGE;
 	if (first == argc)
 		return app_usage(c, "which component file?");
@@ -82,6 +84,8 @@ int cmd_check(int argc, char **argv)
 		else if (!a.flags.quiet)
 			fprintf(stderr, "%s: no mistakes%s\n", argv[i],
 				run.engine_missing ? "; scripts were not checked, JavaScriptCore is not here" : "");
+		if (k && answers && code == EXIT_OK)
+			code = app_check_answers(&a, k, answers);
 		component_unref(k);
 	}
 	app_close(&a);

@@ -26,7 +26,8 @@ const struct command commands[] = {
 	  "  weir call shop/orders POST /orders body:='{\"id\":1}' -v\n\n"
 	  "  -f, --file FILE   the component file with the system; else the imported components\n"
 	  "  -v                request and timings on stderr, secrets masked\n" },
-	{ "check", "check FILE...", "find every mistake in component files", cmd_check, "" },
+	{ "check", "check [--answers RECORDED] FILE...", "find every mistake in component files", cmd_check,
+	  "  weir check --answers recorded.ndjson weather.yaml   try the rules of its systems on recorded answers\n" },
 	{ "import", "import FILE...", "put components into the data directory", cmd_import, "" },
 	{ "export", "export NAME [-o FILE]", "write an imported component as YAML", cmd_export, "" },
 	{ "serve", "serve [FILE...] [--port 8080] [--sample]", "run the server on 127.0.0.1", cmd_serve,
