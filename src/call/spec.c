@@ -29,8 +29,8 @@
  * answers" one mechanism. Nothing in the judgement may depend on time, on secrets or on what else is in flight.
  *
  * Where to look: spec.c (here) makes recipes; check.c tells the file's author what is wrong; request.c builds, param.c
- * serializes; secrets.c and mask.c keep quiet; answer.c keeps; content.c reads bodies; rule.c finds the result in them;
- * judge.c decides.
+ * serializes, body.c writes bodies with the body_*.c beside it, one a kind; secrets.c and mask.c keep quiet; answer.c
+ * keeps; content.c reads bodies; rule.c finds the result in them; judge.c decides.
  */
 #include "call/call_int.h"
 #include "http/url.h"
