@@ -56,6 +56,7 @@ static size_t on_status_line(struct http_transfer *t, struct str line, size_t ok
 	t->headers.bytes = 0;
 	t->has_length = t->has_coding_chunked = t->says_close = t->says_keep_alive = false;
 	t->codings = 0;
+	t->keep_alive = -1;
 	t->head = HEAD_FIELDS;
 	return ok;
 }
@@ -87,6 +88,20 @@ static void note_connection(struct http_transfer *t, struct str value)
 	}
 }
 
+/* "timeout=5, max=100": for how long the server keeps an idle connection (RFC 2068 19.7.1); seconds that are no number
+ * say nothing. */
+static void note_keep_alive(struct http_transfer *t, struct str value)
+{
+	uint64_t seconds = 0;
+
+	while (value.ptr) {
+		struct str parameter = str_split(&value, ',');
+		struct str name = str_trim(str_split(&parameter, '='));
+		if (str_eq_nocase(name, STR("timeout")) && num_parse_u64(str_trim(parameter), &seconds) == 0)
+			t->keep_alive = seconds < 3600 ? (msec_t)seconds * 1000 : -1;
+	}
+}
+
 /* Fields that decide where the body ends, or what it is. */
 static size_t note_field(struct http_transfer *t, struct str name, struct str value, size_t ok)
 {
@@ -94,6 +109,8 @@ static size_t note_field(struct http_transfer *t, struct str name, struct str va
 	case sizeof("Connection") - 1:
 		if (str_eq_nocase(name, STR("Connection")))
 			note_connection(t, value);
+		else if (str_eq_nocase(name, STR("Keep-Alive")))
+			note_keep_alive(t, value);
 		break;
 	case sizeof("Content-Length") - 1:
 		if (str_eq_nocase(name, STR("Content-Length")) && !take_length(t, value))

@@ -143,6 +143,7 @@ struct http_transfer {
 	struct buf head_out; /* the request's head, as sent */
 	size_t sent;	     /* bytes of head and body */
 	bool wants_fresh, forbids_reuse, says_close, says_keep_alive;
+	msec_t keep_alive; /* the server keeps an idle connection for so long; -1 = it did not say */
 	uint64_t started_ns;
 	struct http_timings marks;
 	msec_t attempt_by; /* the step towards a connection that runs now must be over; 0 = none */

@@ -107,6 +107,7 @@ static void finish(struct h1_conn *c, bool may_be_kept)
 		h1_conn_close(c);
 	} else {
 		c->answers++;
+		c->stale_after = t->keep_alive;
 		c->t = NULL;
 		t->conn = NULL;
 		if (c->in.cap > IN_KEPT_BYTES)

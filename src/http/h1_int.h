@@ -66,6 +66,7 @@ struct h1_conn {
 	bool has_send_failed; /* an answer may still be there to read */
 	unsigned idle_turn;
 	msec_t idle_since, connect_by;
+	msec_t stale_after; /* ms of idling after which the server may be closing it; -1 = it did not say */
 	/* the attempts */
 	union h1_address addresses[H1_ADDRESSES];
 	size_t n_addresses, next_address;

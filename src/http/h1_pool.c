@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define EVENTS_PER_TURN 256
+#define STALE_MARGIN 1000 /* ms before a server's own timeout */
 
 /* ---- origins ---- */
 
@@ -143,6 +144,15 @@ static void on_sweep(struct loop_timer *timer)
 	}
 }
 
+/* Near the end of the time that the server gave it, a request might cross with its closing, and be ambiguous for
+ * nothing. */
+static bool is_stale(const struct h1_conn *c, msec_t now)
+{
+	msec_t margin = c->stale_after / 2 < STALE_MARGIN ? c->stale_after / 2 : STALE_MARGIN;
+
+	return c->stale_after >= 0 && now - c->idle_since >= c->stale_after - margin;
+}
+
 /*
  * The connection used last, if it is alive. One that has idled since an earlier look at the epoll set is looked at once
  * more: its end may have come since. One from this very turn was found clean when its answer was complete.
@@ -151,7 +161,7 @@ static struct h1_conn *idle_take(struct h1 *h, struct h1_origin *o)
 {
 	while (!list_is_empty(&o->idle)) {
 		struct h1_conn *c = LIST_ENTRY(o->idle.prev, struct h1_conn, link);
-		if (c->idle_turn != h->turn && !h1_conn_is_clean(c)) {
+		if (is_stale(c, loop_now(h->loop)) || (c->idle_turn != h->turn && !h1_conn_is_clean(c))) {
 			h1_conn_close(c);
 			continue;
 		}

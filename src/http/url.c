@@ -341,9 +341,8 @@ static const unsigned char kept[256] = {
 	[','] = R,
 	[';'] = R,
 	['='] = R | C,
-	/* the rest of cookie-octet */
+	/* the rest of cookie-octet; not '%', or %41 written by us could not be told from %41 in the value */
 	['#'] = C,
-	['%'] = C,
 	['&'] = C,
 	['+'] = C,
 	['<'] = C,

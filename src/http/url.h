@@ -30,7 +30,7 @@ enum url_set {
 	URL_SET_QUERY,		/* keeps unreserved */
 	URL_SET_QUERY_RESERVED, /* OpenAPI allowReserved: keeps reserved, too, save "#", "[", "]" and what breaks a query */
 	URL_SET_FORM,		/* application/x-www-form-urlencoded of the URL standard: space is "+" */
-	URL_SET_COOKIE,		/* cookie-octet (RFC 6265 4.1.1) kept */
+	URL_SET_COOKIE,		/* cookie-octet (RFC 6265 4.1.1) kept, save "%" */
 };
 int url_encode(struct buf *b, struct str s, enum url_set set);
 /* Percent-decode; false on a bad triple. */

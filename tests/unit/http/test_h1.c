@@ -376,6 +376,33 @@ TEST(connections_are_kept_as_the_answer_says)
 	}
 }
 
+TEST(a_connection_that_the_server_is_about_to_close_is_not_used)
+{
+	static const struct {
+		const char *answer;
+		int connections; /* of two calls, 20 ms between them */
+	} rows[] = {
+		{ "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\nContent-Length: 2\r\n\r\nok", 2 },
+		{ "HTTP/1.1 200 OK\r\nKeep-Alive: max=9, Timeout = 5\r\nContent-Length: 2\r\n\r\nok", 1 },
+		{ "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=-1\r\nContent-Length: 2\r\n\r\nok", 1 },
+		{ "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=99999999999\r\nContent-Length: 2\r\n\r\nok", 1 },
+		{ OK_ANSWER, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct peer *p = peer_start(serve_close, (void *)(uintptr_t)rows[i].answer);
+		struct asker a = asker_new(NULL);
+		for (int k = 0; k < 2; k++) {
+			assert_outcome(ask(&a, "POST", p, "/", "x"), HTTP_ERROR_NONE, HTTP_ANSWERED);
+			run_for_a_while(&a);
+		}
+		if (atomic_load(&p->n) != rows[i].connections)
+			fail_msg("%zu: %d connections", i, atomic_load(&p->n));
+		asker_free(&a);
+		peer_stop(p);
+	}
+}
+
 TEST(no_more_connections_idle_than_allowed)
 {
 	struct peer *p = peer_start(serve_ok, NULL);
@@ -443,6 +470,7 @@ int main(void)
 					    CLAIM(a_client_that_goes_waits_for_no_name),
 					    CLAIM(an_answer_before_the_end_of_the_request_counts),
 					    CLAIM(connections_are_kept_as_the_answer_says),
+					    CLAIM(a_connection_that_the_server_is_about_to_close_is_not_used),
 					    CLAIM(no_more_connections_idle_than_allowed),
 					    CLAIM(each_allocation_may_fail) };
 
