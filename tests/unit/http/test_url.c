@@ -172,7 +172,8 @@ TEST(values_are_encoded_for_their_place)
 		{ URL_SET_QUERY_RESERVED, STR("%2F%zz%"), "%2F%25zz%25" },
 		{ URL_SET_FORM, STR("a b*c-._d~e&f=g+h"), "a+b*c-._d%7Ee%26f%3Dg%2Bh" },
 		{ URL_SET_FORM, STR("\n"), "%0A" },
-		{ URL_SET_COOKIE, STR("a=b!#$%&'()*+-./:<>?@[]^_`{|}~"), "a=b!#$%&'()*+-./:<>?@[]^_`{|}~" },
+		{ URL_SET_COOKIE, STR("a=b!#$&'()*+-./:<>?@[]^_`{|}~"), "a=b!#$&'()*+-./:<>?@[]^_`{|}~" },
+		{ URL_SET_COOKIE, STR("100%41"), "100%2541" },
 		{ URL_SET_COOKIE, STR("a;b,c\"d\\e f\x01"), "a%3Bb%2Cc%22d%5Ce%20f%01" },
 		{ URL_SET_QUERY, STR(""), "" },
 	};
