@@ -268,7 +268,12 @@ static struct value call_of_intent(struct arena *a, const struct plan *p, const 
 	view_set_str(a, &v, "state", STR("unknown outcome"));
 	view_set(a, &v, "intent_at", view_time(a, row->at));
 	view_set(a, &v, "outcome_at", value_null());
-	view_set(a, &v, "request", view_json(a, row->head));
+	struct value request = view_json(a, row->head);
+	/* A binary body is kept as its size alone: { bytes: n }. */
+	const struct value *bytes = value_get_c(value_get_c(&request, "body"), "bytes");
+	if (bytes)
+		view_set(a, &request, "body", value_string(str_c(arena_printf(a, "(%.*s bytes)", STR_ARG(value_text(bytes))))));
+	view_set(a, &v, "request", request);
 	view_set(a, &v, "answer", value_null());
 	view_set(a, &v, "timings_ms", value_null());
 	view_set(a, &v, "problem", value_null());
