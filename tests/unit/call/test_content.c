@@ -2,6 +2,8 @@
 /* Bodies of every kind: what they become, and what is refused with which words. */
 #include "call_test.h"
 
+#include "base/alloc.h"
+
 static struct value result, problem;
 
 #define BYTES(lit) ((struct str){ lit, sizeof(lit) - 1 })
@@ -253,6 +255,38 @@ TEST(a_prefix_against_script_tags_is_cut_only_when_told)
 	check_rows(rows, ARRAY_LEN(rows));
 }
 
+TEST(any_kind_survives_any_allocation_failing)
+{
+	static const char *const rows[][2] = {
+		{ "application/x-ndjson", "{}\n[1]" },
+		{ "text/event-stream", "id: 1\nretry: 2\ndata: {\"a\":1}\n\ndata: x\n\n" },
+		{ "text/csv", "a,b\n1,\"2\"\n" },
+		{ "text/xml", "<a b='1'><c>x</c><c/>y</a>" },
+		{ "text/plain; charset=windows-1251", "\xCF" },
+	};
+	struct call_spec *s = spec_of("{'base_url':'https://h','connectors':{'c':{}}}", "GET", "/x");
+	struct call_result_rule *rule = call_result_rule_new(&arena, STR("body"), NULL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct call_answer x = { .status = 200, .body = str_c(rows[i][1]), .timings = value_object() };
+		x.headers = json(arena_printf(&arena, "[['content-type','%s']]", rows[i][0]));
+		for (unsigned long n = 1;; n++) {
+			struct arena item;
+			arena_init(&item, 0);
+			arena_trim();
+			alloc_fail_after(n);
+			enum call_verdict v = call_judge(s, rule, &x, &item, &result, &problem);
+			bool has_failed = alloc_has_failed();
+			alloc_fail_after(0);
+			arena_done(&item);
+			if (!has_failed) {
+				assert_int_equal(v, CALL_OK);
+				break;
+			}
+			assert_int_equal(v, CALL_FAILED);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +296,7 @@ int main(void)
 		CALL_CLAIM(xml_becomes_a_value),
 		CALL_CLAIM(hostile_xml_is_refused_early),
 		CALL_CLAIM(text_comes_in_many_charsets),
+		CALL_CLAIM(any_kind_survives_any_allocation_failing),
 		CALL_CLAIM(a_prefix_against_script_tags_is_cut_only_when_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
