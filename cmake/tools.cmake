@@ -14,3 +14,9 @@ if(TARGET weir)
   set_tests_properties(scenario/kill PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
 endif()
+
+# What is generated and checked in must be what the program says today (`make docs`).
+if(TARGET weir)
+  add_test(NAME house/schema-is-fresh COMMAND sh -c "$<TARGET_FILE:weir> schema component | diff - ${CMAKE_SOURCE_DIR}/docs/reference/component.schema.json")
+  set_tests_properties(house/schema-is-fresh PROPERTIES LABELS house TIMEOUT 60)
+endif()

@@ -4,13 +4,10 @@
  * when first needed: parsing the CA bundle takes 17 ms, once. TLS 1.2 at least, the host's name checked, ALPN says
  * http/1.1 and nothing else.
  *
- * libssl comes as libcurl's companion (the same library, the same version) and is found at run time, so that there is
- * never a second one in the process. Its sockets are ours: its own BIO would write without MSG_NOSIGNAL, and would not
- * count.
+ * Its sockets are ours: its own BIO would write without MSG_NOSIGNAL, and would not count.
  */
 #include "http/h1_int.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #define ERR_STATE OPENSSL_ERR_STATE /* a type of theirs, a code of ours */
 #include <openssl/err.h>
@@ -23,22 +20,7 @@
 
 #define DEFAULT_CA_FILE "/etc/ssl/certs/ca-certificates.crt" /* as Debian's libcurl */
 
-/* clang-format off */
-#define TLS_FUNCTIONS(X) X(TLS_client_method) X(SSL_CTX_new) X(SSL_CTX_free) X(SSL_CTX_ctrl) X(SSL_CTX_set_verify) \
-	X(SSL_CTX_load_verify_file) X(SSL_CTX_set_default_verify_paths) X(SSL_CTX_set_alpn_protos) \
-	X(SSL_CTX_sess_set_new_cb) X(SSL_new) X(SSL_free) X(SSL_set_bio) X(SSL_set_connect_state) X(SSL_do_handshake) \
-	X(SSL_read) X(SSL_write) X(SSL_get_error) X(SSL_has_pending) X(SSL_ctrl) X(SSL_set1_host) X(SSL_get0_param) \
-	X(SSL_get_verify_result) X(SSL_set_session) X(SSL_SESSION_free) X(SSL_set_ex_data) X(SSL_get_ex_data) \
-	X(SSL_shutdown) X(SSL_is_init_finished)
-/* clang-format on */
-
-static struct {
-#define X(name) __typeof__(&name) name;
-	TLS_FUNCTIONS(X)
-#undef X
-	BIO_METHOD *bio;
-	bool is_here;
-} ssl;
+static BIO_METHOD *our_bio; /* NULL = out of memory at the start */
 
 /* ---- once per process ---- */
 
@@ -75,21 +57,12 @@ static long bio_ctrl(BIO *b, int what, long n, void *p)
 	return what == BIO_CTRL_FLUSH;
 }
 
-static void find_libssl(void)
+static void make_bio(void)
 {
-	void *library = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);
-	bool is_whole = library != NULL;
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir");
 
-#define X(name)                                                                                                        \
-	ssl.name = library ? (__typeof__(&name))(uintptr_t)dlsym(library, #name) : NULL;                               \
-	is_whole &= ssl.name != NULL;
-	TLS_FUNCTIONS(X)
-#undef X
-	ssl.bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir");
-	if (!is_whole || !ssl.bio)
-		return;
-	ssl.is_here = BIO_meth_set_write(ssl.bio, bio_write) && BIO_meth_set_read(ssl.bio, bio_read) &&
-		      BIO_meth_set_ctrl(ssl.bio, bio_ctrl);
+	if (m && BIO_meth_set_write(m, bio_write) && BIO_meth_set_read(m, bio_read) && BIO_meth_set_ctrl(m, bio_ctrl))
+		our_bio = m;
 }
 
 /* ---- once per client ---- */
@@ -97,7 +70,7 @@ static void find_libssl(void)
 /* The newest session of an origin is the one to resume. */
 static int on_new_session(SSL *s, SSL_SESSION *session)
 {
-	struct h1_conn *c = ssl.SSL_get_ex_data(s, 0);
+	struct h1_conn *c = SSL_get_ex_data(s, 0);
 
 	if (!c->origin)
 		return 0;
@@ -109,15 +82,15 @@ static int on_new_session(SSL *s, SSL_SESSION *session)
 static bool load_ca(const struct h1 *h, SSL_CTX *context)
 {
 	if (h->client->ca_file)
-		return ssl.SSL_CTX_load_verify_file(context, h->client->ca_file) == 1;
-	return ssl.SSL_CTX_load_verify_file(context, DEFAULT_CA_FILE) == 1 ||
-	       ssl.SSL_CTX_set_default_verify_paths(context) == 1;
+		return SSL_CTX_load_verify_file(context, h->client->ca_file) == 1;
+	return SSL_CTX_load_verify_file(context, DEFAULT_CA_FILE) == 1 ||
+	       SSL_CTX_set_default_verify_paths(context) == 1;
 }
 
 static SSL_CTX *make_context(const struct h1 *h, bool no_verify, struct err *e)
 {
 	static const unsigned char alpn[] = "\x08http/1.1";
-	SSL_CTX *x = ssl.SSL_CTX_new(ssl.TLS_client_method());
+	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
 
 	if (!x) {
 		err_set(e, ERR_NO_MEMORY, "no memory for TLS");
@@ -126,19 +99,19 @@ static SSL_CTX *make_context(const struct h1 *h, bool no_verify, struct err *e)
 	if (!no_verify && !load_ca(h, x)) {
 		err_set(e, ERR_INVALID, "cannot read the CA file '%s'",
 			h->client->ca_file ? h->client->ca_file : DEFAULT_CA_FILE);
-		ssl.SSL_CTX_free(x);
+		SSL_CTX_free(x);
 		return NULL;
 	}
-	ssl.SSL_CTX_set_verify(x, no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-	(void)ssl.SSL_CTX_ctrl(x, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
-	(void)ssl.SSL_CTX_ctrl(
+	SSL_CTX_set_verify(x, no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
+	(void)SSL_CTX_ctrl(
 	    x, SSL_CTRL_MODE,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS, NULL);
-	(void)ssl.SSL_CTX_ctrl(x, SSL_CTRL_SET_READ_AHEAD, 1, NULL); /* one recv() a record, not two */
-	(void)ssl.SSL_CTX_ctrl(x, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL,
+	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_READ_AHEAD, 1, NULL); /* one recv() a record, not two */
+	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL,
 			       NULL);
-	ssl.SSL_CTX_sess_set_new_cb(x, on_new_session);
-	(void)ssl.SSL_CTX_set_alpn_protos(x, alpn, sizeof(alpn) - 1);
+	SSL_CTX_sess_set_new_cb(x, on_new_session);
+	(void)SSL_CTX_set_alpn_protos(x, alpn, sizeof(alpn) - 1);
 	return x;
 }
 
@@ -150,10 +123,10 @@ static bool set_name(SSL *s, const struct h1_origin *o)
 	struct str name = str_from(o->host, o->host_len);
 
 	if (o->is_literal && o->literal.any.sa_family == AF_INET)
-		return X509_VERIFY_PARAM_set1_ip(ssl.SSL_get0_param(s), (const unsigned char *)&o->literal.v4.sin_addr,
+		return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(s), (const unsigned char *)&o->literal.v4.sin_addr,
 						 4) == 1;
 	if (o->is_literal)
-		return X509_VERIFY_PARAM_set1_ip(ssl.SSL_get0_param(s), (const unsigned char *)&o->literal.v6.sin6_addr,
+		return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(s), (const unsigned char *)&o->literal.v6.sin6_addr,
 						 16) == 1;
 	if (str_ends(name, STR("."))) /* neither SNI nor certificates know the root's dot */
 		name.len--;
@@ -161,9 +134,9 @@ static bool set_name(SSL *s, const struct h1_origin *o)
 		return false;
 	memcpy(host, name.ptr, name.len);
 	host[name.len] = 0;
-	X509_VERIFY_PARAM_set_hostflags(ssl.SSL_get0_param(s), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return ssl.SSL_set1_host(s, host) == 1 &&
-	       ssl.SSL_ctrl(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host) == 1;
+	X509_VERIFY_PARAM_set_hostflags(SSL_get0_param(s), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return SSL_set1_host(s, host) == 1 &&
+	       SSL_ctrl(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host) == 1;
 }
 
 int h1_tls_open(struct h1_conn *c, struct err *e)
@@ -172,26 +145,26 @@ int h1_tls_open(struct h1_conn *c, struct err *e)
 	bool no_verify = c->origin->no_verify;
 	void **context = &c->h1->tls[no_verify];
 
-	(void)pthread_once(&once, find_libssl);
-	if (!ssl.is_here)
-		return err_set(e, ERR_MISSING, "libssl.so.3 is not here");
+	(void)pthread_once(&once, make_bio);
+	if (!our_bio)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	if (!*context && !(*context = make_context(c->h1, no_verify, e)))
 		return e->code;
-	SSL *s = ssl.SSL_new(*context);
-	BIO *b = s ? BIO_new(ssl.bio) : NULL;
+	SSL *s = SSL_new(*context);
+	BIO *b = s ? BIO_new(our_bio) : NULL;
 	if (!b) {
-		ssl.SSL_free(s);
+		SSL_free(s);
 		return err_set(e, ERR_NO_MEMORY, "no memory for TLS");
 	}
 	BIO_set_data(b, c);
 	BIO_set_init(b, 1);
-	ssl.SSL_set_bio(s, b, b);
+	SSL_set_bio(s, b, b);
 	c->ssl = s;
-	if (!ssl.SSL_set_ex_data(s, 0, c) || !set_name(s, c->origin))
+	if (!SSL_set_ex_data(s, 0, c) || !set_name(s, c->origin))
 		return err_set(e, ERR_INVALID, "cannot check certificates for '%s'", c->origin->host);
 	if (c->origin->session)
-		(void)ssl.SSL_set_session(s, c->origin->session);
-	ssl.SSL_set_connect_state(s);
+		(void)SSL_set_session(s, c->origin->session);
+	SSL_set_connect_state(s);
 	return 0;
 }
 
@@ -199,7 +172,7 @@ static void refuse_handshake(struct h1_conn *c, SSL *s)
 {
 	char text[256] = "the connection ended";
 	unsigned long code = ERR_peek_last_error();
-	long verdict = ssl.SSL_get_verify_result(s);
+	long verdict = SSL_get_verify_result(s);
 
 	if (verdict != X509_V_OK && !c->origin->no_verify) {
 		transfer_fail(c->t, HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT, "the certificate of %s is not accepted: %s",
@@ -216,10 +189,10 @@ int h1_tls_handshake(struct h1_conn *c, uint32_t *ret_events)
 	SSL *s = c->ssl;
 
 	ERR_clear_error();
-	int r = ssl.SSL_do_handshake(s);
+	int r = SSL_do_handshake(s);
 	if (r == 1)
 		return 1;
-	switch (ssl.SSL_get_error(s, r)) {
+	switch (SSL_get_error(s, r)) {
 	case SSL_ERROR_WANT_READ:
 		*ret_events = EPOLLIN;
 		return 0;
@@ -239,10 +212,10 @@ ssize_t h1_tls_read(struct h1_conn *c, char *to, size_t n, enum h1_end *ret_end)
 
 	*ret_end = H1_END_NONE;
 	ERR_clear_error();
-	int got = ssl.SSL_read(s, to, (int)n);
+	int got = SSL_read(s, to, (int)n);
 	if (got > 0)
 		return got;
-	switch (ssl.SSL_get_error(s, got)) {
+	switch (SSL_get_error(s, got)) {
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_WRITE:
 		break;
@@ -265,17 +238,17 @@ ssize_t h1_tls_write(struct h1_conn *c, const char *bytes, size_t n)
 	SSL *s = c->ssl;
 
 	ERR_clear_error();
-	int sent = ssl.SSL_write(s, bytes, n > INT32_MAX ? INT32_MAX : (int)n);
+	int sent = SSL_write(s, bytes, n > INT32_MAX ? INT32_MAX : (int)n);
 	if (sent > 0)
 		return sent;
-	int why = ssl.SSL_get_error(s, sent);
+	int why = SSL_get_error(s, sent);
 	errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
 	return -1;
 }
 
 bool h1_tls_has_pending(struct h1_conn *c)
 {
-	return ssl.SSL_has_pending(c->ssl) == 1;
+	return SSL_has_pending(c->ssl) == 1;
 }
 
 /* A word of goodbye: without it the session could not be resumed. */
@@ -284,9 +257,9 @@ void h1_tls_close(struct h1_conn *c)
 	if (!c->ssl)
 		return;
 	ERR_clear_error();
-	if (ssl.SSL_is_init_finished(c->ssl))
-		(void)ssl.SSL_shutdown(c->ssl);
-	ssl.SSL_free(c->ssl);
+	if (SSL_is_init_finished(c->ssl))
+		(void)SSL_shutdown(c->ssl);
+	SSL_free(c->ssl);
 	ERR_clear_error();
 	c->ssl = NULL;
 }
@@ -294,7 +267,7 @@ void h1_tls_close(struct h1_conn *c)
 void h1_tls_forget_session(struct h1_origin *o)
 {
 	if (o->session)
-		ssl.SSL_SESSION_free(o->session);
+		SSL_SESSION_free(o->session);
 	o->session = NULL;
 }
 
@@ -302,6 +275,6 @@ void h1_tls_free(struct h1 *h)
 {
 	for (size_t i = 0; i < ARRAY_LEN(h->tls); i++) {
 		if (h->tls[i])
-			ssl.SSL_CTX_free(h->tls[i]);
+			SSL_CTX_free(h->tls[i]);
 	}
 }
