@@ -10,8 +10,8 @@ endif
 all: bootstrap ## build/weir (without pages unless `make ui` was run)
 	@cmake --preset release >/dev/null && ninja -C build -j $(JOBS) weir
 bootstrap: ; @scripts/bootstrap.sh build run
-run: ## install what is missing, build, serve the weather example with the bundled sample API
-	@$(MAKE) --no-print-directory ui all && build/weir serve --sample examples/weather/weather.yaml
+run: ## install what is missing, build, serve the weather example (with the bundled sample API where there is no internet)
+	@$(MAKE) --no-print-directory ui all && build/weir serve examples/weather/weather.yaml
 test: ## install what is missing, build, run every test, count them
 	@scripts/bootstrap.sh build run test ui && scripts/test.sh
 check: bootstrap ## units, corpora and house rules of the everyday (asan) build
