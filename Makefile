@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door; CMake and Ninja do the work. `make` leaves build/weir, `make help` names the rest.
 JOBS ?= $(shell nproc)
-# A node that scripts/bootstrap.sh fetched comes first when the machine's own is too old.
-export PATH := $(PATH):$(CURDIR)/build/node/node_modules/node/bin
-ifneq ($(wildcard build/node/node_modules/node/bin/node),)
+# A node that scripts/bootstrap.sh fetches (perhaps only in this very call) comes before the machine's own, which is then too old.
 export PATH := $(CURDIR)/build/node/node_modules/node/bin:$(PATH)
-endif
 
 all: bootstrap ## build/weir (without pages unless `make ui` was run)
 	@cmake --preset release >/dev/null && ninja -C build -j $(JOBS) weir
