@@ -55,7 +55,7 @@ await withBrowser({}, async (context) => {
 			viewport: { width: 1280, height: 900 },
 			...options,
 		});
-		own.setDefaultTimeout(8000);
+		own.setDefaultTimeout(20000);
 		try {
 			const page = await own.newPage();
 			page.on('console', (m) => {
