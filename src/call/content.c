@@ -173,8 +173,9 @@ static int html_trouble(struct str body, const char *expected, struct arena *a, 
 /* The result outlives the bytes it came from: one copy of all of them, then values that borrow it. */
 static int parse_copy(struct str text, struct arena *a, struct value *ret, struct err *e)
 {
+	const struct json_options options = { .max_depth = CONTENT_DEPTH_MAX };
 	struct str copy = arena_str(a, text);
-	return copy.ptr ? json_parse(a, copy, NULL, ret, NULL, e) : err_set(e, ERR_NO_MEMORY, "out of memory");
+	return copy.ptr ? json_parse(a, copy, &options, ret, NULL, e) : err_set(e, ERR_NO_MEMORY, "out of memory");
 }
 
 static int read_json(struct str body, struct str type, struct arena *a, struct content *ret)

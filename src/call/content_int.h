@@ -3,6 +3,9 @@
 #pragma once
 #include "call/call_int.h"
 
+/* Containers inside containers of an answer: it stands inside of an item, and the item as a whole shall still be written. */
+#define CONTENT_DEPTH_MAX (VALUE_DEPTH_MAX - 10)
+
 #define TITLE_INVALID_TEXT "The answer's text is broken"
 
 /*

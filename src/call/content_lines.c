@@ -3,7 +3,7 @@
 #include "base/csv.h"
 #include "call/content_int.h"
 
-#define NESTED_MAX (VALUE_DEPTH_MAX - 4) /* of JSON inside of a list or an event: the whole shall still be written */
+#define NESTED_MAX (CONTENT_DEPTH_MAX - 4) /* of JSON inside of a list or an event */
 
 /* ---- NDJSON ---- */
 
