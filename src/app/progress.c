@@ -70,9 +70,13 @@ void progress_problem(struct progress *p, const struct item *it)
 	const char *word = it->state == ITEM_UNKNOWN ? "unknown outcome" : "failed";
 	if (p->problems++ >= PROGRESS_PROBLEMS_MAX || p->flags->quiet)
 		return;
+	struct str text = value_is(detail, VALUE_STRING) ? value_text(detail) : STR("no detail");
+	const struct value *step = value_get_c(&it->problem, "step");
 	line_clear(p);
-	fprintf(stderr, "%s✗%s item %llu %s: %.*s\n", p->color ? "\033[31m" : "", p->color ? "\033[0m" : "", (unsigned long long)it->seq, word,
-		STR_ARG(detail ? value_text(detail) : STR("no detail")));
+	fprintf(stderr, "%s✗%s item %llu %s: ", p->color ? "\033[31m" : "", p->color ? "\033[0m" : "", (unsigned long long)it->seq, word);
+	if (value_is(step, VALUE_STRING) && !str_starts(text, STR("step \"")))
+		fprintf(stderr, "step \"%.*s\": ", STR_ARG(value_text(step)));
+	fprintf(stderr, "%.*s\n", STR_ARG(text));
 }
 
 static void duration_print(double ms)
