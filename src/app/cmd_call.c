@@ -82,15 +82,12 @@ static int spec_prepare(struct call_command *cc, struct str system_name, struct 
 	struct err e = ERR_INIT;
 	if (!call_method_parse(str_c(method), &m))
 		return app_usage(cc->command, "\"%s\" is no method; write GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS", method);
-	if (cc->file) {
+	if (cc->file)
 		cc->component = app_component(&cc->app, cc->file, NULL);
-		if (cc->component && app_environment_falls_back(&cc->app, cc->component)) {
-			component_unref(cc->component);
-			cc->component = app_component(&cc->app, cc->file, NULL);
-		}
-	} else {
+	else
 		system_search_store(cc, system_name);
-	}
+	if (cc->component)
+		(void)app_environment_falls_back(&cc->app, cc->component); /* the spec below is made for what it chose */
 	if (!cc->component && cc->file)
 		return EXIT_INVALID;
 	const struct value *system = cc->component ? value_get(cc->component->systems, system_name) : NULL;
