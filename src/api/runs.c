@@ -5,10 +5,6 @@
 
 /* ---- start ---- */
 
-struct run_request {
-	msec_t wait;
-};
-
 static void run_answer(struct request *rq, struct live_run *lr)
 {
 	struct arena *a = &rq->arena;
@@ -68,7 +64,6 @@ static uint32_t input_lines(struct request *rq, struct buf *lines)
 
 static void run_ready(struct request *rq, struct loaded *k)
 {
-	struct run_request *state = rq->state;
 	struct buf lines;
 	if (!k)
 		return;
@@ -80,23 +75,15 @@ static void run_ready(struct request *rq, struct loaded *k)
 		n = 0;
 	}
 	if (n)
-		(void)live_start(rq, p, "api", &lines, n, state ? state->wait : 0, run_answer);
+		(void)live_start(rq, p, "api", &lines, n, rq->x ? prefer_wait(rq) : 0, run_answer);
 	else
 		buf_done(&lines);
 	plan_unref(p);
 }
 
-static void run_ready_keep(struct request *rq, struct loaded *k)
-{
-	struct run_request state = { .wait = rq->x ? prefer_wait(rq) : 0 };
-	rq->state = &state;
-	run_ready(rq, k);
-	rq->state = NULL;
-}
-
 void post_run(struct request *rq)
 {
-	component_fetch(rq, rq->params[0], run_ready_keep);
+	component_fetch(rq, rq->params[0], run_ready);
 }
 
 /* ---- lists ---- */
@@ -119,12 +106,40 @@ static bool is_interrupted(struct api *a, const struct run_row *row)
 	return true;
 }
 
+/* How many rows the page asks for, kept as the request's state, which is held; 0 after answering. */
+static size_t page_ask(struct request *rq, int64_t *ret_after)
+{
+	size_t *limit = ARENA_NEW(&rq->arena, size_t);
+	if (!limit || !request_page(rq, limit, ret_after))
+		return 0;
+	rq->state = limit;
+	request_hold(rq);
+	return *limit;
+}
+
+/* One row more than the page was asked for: it only says that there is another page. */
+static size_t page_shown(const struct request *rq, const struct store_result *result)
+{
+	size_t limit = *(const size_t *)rq->state;
+	return result->n < limit ? result->n : limit;
+}
+
+static void reply_page(struct request *rq, const struct store_result *result, struct value items, int64_t last_id)
+{
+	struct arena *a = &rq->arena;
+	struct value next = value_null();
+	if (result->n > items.len)
+		next = value_string(str_c(arena_printf(a, "%lld", (long long)last_id)));
+	struct value page = view_page(a, items, next, value_int(a, (int64_t)result->total));
+	reply_json(rq, 200, &page, NULL);
+}
+
 static void on_runs(void *arg, const struct store_result *result)
 {
 	struct request *rq = arg;
 	struct arena *a = &rq->arena;
-	struct value items = value_array(), next = value_null();
-	size_t limit = *(size_t *)rq->state, shown = result->n < limit ? result->n : limit;
+	struct value items = value_array();
+	size_t shown = page_shown(rq, result);
 	if (result->error) {
 		reply_store_error(rq, result);
 	} else {
@@ -133,55 +148,45 @@ static void on_runs(void *arg, const struct store_result *result)
 			const struct run_row *row = lr ? run_row(lr->run) : &result->runs[i];
 			(void)value_push(a, &items, view_run(a, row, is_interrupted(rq->api, row)));
 		}
-		if (result->n > shown)
-			next = value_string(str_c(arena_printf(a, "%lld", (long long)result->runs[shown - 1].id)));
-		struct value page = view_page(a, items, next, value_int(a, (int64_t)result->total));
-		reply_json(rq, 200, &page, NULL);
+		reply_page(rq, result, items, shown ? result->runs[shown - 1].id : 0);
 	}
 	request_release(rq);
 }
 
 void get_runs(struct request *rq)
 {
-	size_t *limit = ARENA_NEW(&rq->arena, size_t);
 	int64_t after;
 	struct err e = ERR_INIT;
-	if (!limit || !request_page(rq, limit, &after))
+	size_t limit = page_ask(rq, &after);
+	if (!limit)
 		return;
-	rq->state = limit;
-	request_hold(rq);
-	asked(rq, store_run_list(rq->api->config.store, after, -1, *limit + 1, on_runs, rq, &e), &e);
+	asked(rq, store_run_list(rq->api->config.store, after, -1, limit + 1, on_runs, rq, &e), &e);
 }
 
 static void on_entries(void *arg, const struct store_result *result)
 {
 	struct request *rq = arg;
 	struct arena *a = &rq->arena;
-	struct value items = value_array(), next = value_null();
-	size_t limit = *(size_t *)rq->state, shown = result->n < limit ? result->n : limit;
+	struct value items = value_array();
+	size_t shown = page_shown(rq, result);
 	if (result->error) {
 		reply_store_error(rq, result);
 	} else {
 		for (size_t i = 0; i < shown; i++)
 			(void)value_push(a, &items, view_entry(a, &result->entries[i]));
-		if (result->n > shown)
-			next = value_string(str_c(arena_printf(a, "%lld", (long long)result->entries[shown - 1].id)));
-		struct value page = view_page(a, items, next, value_int(a, (int64_t)result->total));
-		reply_json(rq, 200, &page, NULL);
+		reply_page(rq, result, items, shown ? result->entries[shown - 1].id : 0);
 	}
 	request_release(rq);
 }
 
 void get_entries(struct request *rq)
 {
-	size_t *limit = ARENA_NEW(&rq->arena, size_t);
 	int64_t after;
 	struct err e = ERR_INIT;
-	if (!limit || !request_page(rq, limit, &after))
+	size_t limit = page_ask(rq, &after);
+	if (!limit)
 		return;
-	rq->state = limit;
-	request_hold(rq);
-	asked(rq, store_entry_list(rq->api->config.store, rq->params[0], after, *limit + 1, on_entries, rq, &e), &e);
+	asked(rq, store_entry_list(rq->api->config.store, rq->params[0], after, limit + 1, on_entries, rq, &e), &e);
 }
 
 static void on_entry(void *arg, const struct store_result *result)

@@ -186,7 +186,7 @@ static enum call_verdict judge_status(const struct call_spec *s, const struct ca
 	char *title = arena_printf(a, "The system answered %d%s%s", x->status, gap, phrase);
 	char *detail;
 	if (x->status >= 300 && x->status < 400 && location.len)
-		detail = arena_printf(a, "%.*s: answered %d%s%s, pointing to \"%.*s\"; redirects are not followed",
+		detail = arena_printf(a, "%.*s: answered %d%s%s, pointing to \"%.*s\"; this redirect is not followed",
 				      STR_ARG(place), x->status, gap, phrase,
 				      STR_ARG(quote_safely(a, location, CALL_QUOTE_MAX)));
 	else if (message.len)

@@ -18,7 +18,7 @@ bool step_is_replay(const struct step *s);
 void step_pass(struct step *s, struct item *it);
 /* The item ends here: `problem` { type, title, detail, status } gets the step's name added; state FAILED or UNKNOWN. Recorded. */
 void step_fail(struct step *s, struct item *it, struct value problem, enum item_state state);
-/* The run stops early and nothing has begun for this item here: it leaves undone. */
+/* The item leaves quietly, neither out nor failed: a rule says skip, or the run stops early and nothing has begun for it here. */
 void step_drop(struct step *s, struct item *it);
 bool step_is_stopping(const struct step *s);
 /* Set the problem for a start that returns STEP_FAIL. */

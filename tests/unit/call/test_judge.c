@@ -351,7 +351,7 @@ TEST(a_status_outside_2xx_fails_with_the_upstreams_own_words)
 		{ 599, "", "", "[]", "POST crm /things: answered 599" },
 		{ 999, "image/png", "\x89PNG", "[]", "POST crm /things: answered 999" },
 		{ 302, "", "", "[[\"location\",\"https://elsewhere/x\"]]",
-		  "POST crm /things: answered 302 Found, pointing to \"https://elsewhere/x\"; redirects are not "
+		  "POST crm /things: answered 302 Found, pointing to \"https://elsewhere/x\"; this redirect is not "
 		  "followed" },
 		{ 304, "", "", "[]", "POST crm /things: answered 304 Not Modified" },
 	};
