@@ -126,7 +126,7 @@ static struct http_timings timings(struct http_transfer *t)
 	struct http_timings x = { 0 };
 	long connects = 0;
 
-	if (t->client->h1)
+	if (t->is_own)
 		return t->marks;
 	if (t->prereqs == 0)
 		return x;
@@ -308,10 +308,6 @@ static struct http_transfer *transfer_from_pool(struct http_client *c)
 	arena_init(&t->arena, ARENA_BYTES);
 	buf_init(&t->head_out, REQUEST_HEAD_BYTES);
 	loop_timer_init(c->loop, &t->deadline, on_deadline);
-	if (!c->h1 && transfer_make_handle(t) != 0) {
-		free(t);
-		return NULL;
-	}
 	return t;
 }
 
@@ -322,7 +318,7 @@ static void forget_last_use(struct http_transfer *t, size_t max_body)
 	t->forbids_reuse = t->says_close = t->says_keep_alive = false;
 	t->attempt_by = 0;
 	t->marks = (struct http_timings){ 0 };
-	t->started_ns = t->client->h1 ? clock_mono_ns() : 0;
+	t->started_ns = t->is_own ? clock_mono_ns() : 0;
 	t->arrived = t->head_bytes = t->body_wire = t->codings = 0;
 	t->ip[0] = 0;
 	t->head = HEAD_STATUS_LINE;
@@ -334,6 +330,22 @@ static void forget_last_use(struct http_transfer *t, size_t max_body)
 	if (t->body.cap > max_body)
 		buf_done(&t->body);
 	t->body.max = max_body;
+}
+
+/* The tier of this request, opened and with what it needs of the transfer. */
+static int choose_tier(struct http_transfer *t, const struct http_request *r, struct err *e)
+{
+	struct http_client *c = t->client;
+	enum http_tier tier = r->tier != HTTP_TIER_DEFAULT	    ? r->tier
+			      : c->config.tier != HTTP_TIER_DEFAULT ? c->config.tier
+								    : DEFAULT_TIER;
+
+	t->is_own = tier == HTTP_TIER_H1;
+	if (t->is_own)
+		return c->h1 ? 0 : h1_open(c, e);
+	if (!c->is_multi_open && multi_open(c, e) != 0)
+		return -ERR_IO;
+	return t->easy || transfer_make_handle(t) == 0 ? 0 : err_set(e, ERR_NO_MEMORY, "no memory for a call");
 }
 
 struct http_transfer *http_start(struct http_client *c, const struct http_request *request, http_done *done, void *arg,
@@ -348,6 +360,10 @@ struct http_transfer *http_start(struct http_client *c, const struct http_reques
 	c->n_live++;
 	t->done = done;
 	t->arg = arg;
+	if (choose_tier(t, request, e) != 0) {
+		transfer_recycle(t);
+		return NULL;
+	}
 	forget_last_use(t, request->max_body ? request->max_body : MAX_BODY);
 	if (transfer_copy_request(t, request) != 0 || set_deadlines(t, request) != 0) {
 		transfer_recycle(t);
@@ -367,7 +383,7 @@ static void start_waiting(struct http_client *c)
 	while (!c->is_closed && c->n_running < c->config.max_connections && !list_is_empty(&c->waiting)) {
 		struct http_transfer *t = LIST_ENTRY(c->waiting.next, struct http_transfer, link);
 		transfer_move(t, TRANSFER_RUNNING, &c->running);
-		if (c->h1) {
+		if (t->is_own) {
 			h1_begin(t);
 			continue;
 		}
@@ -417,13 +433,6 @@ static void init_curl(void)
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static int open_tier(struct http_client *c, struct err *e)
-{
-	enum http_tier tier = c->config.tier == HTTP_TIER_DEFAULT ? DEFAULT_TIER : c->config.tier;
-
-	return tier == HTTP_TIER_H1 ? h1_open(c, e) : multi_open(c, e);
-}
-
 struct http_client *http_client_new(struct loop *l, const struct http_client_config *config, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -450,10 +459,9 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_con
 	list_init(&c->idle);
 	loop_soon_init(&c->soon, on_soon);
 	c->ca_file = c->config.ca_file ? str_dup_c(str_c(c->config.ca_file)) : NULL;
-	if ((c->config.ca_file && !c->ca_file) || open_tier(c, e) != 0) {
-		free(c->ca_file);
+	if (c->config.ca_file && !c->ca_file) {
 		free(c);
-		err_wrap(e, "start an HTTP client");
+		err_set(e, ERR_NO_MEMORY, "no memory for an HTTP client");
 		return NULL;
 	}
 	return c;
@@ -470,10 +478,8 @@ static void client_bury(void *p)
 	struct http_client *c = p;
 
 	free_all(&c->idle);
-	if (c->h1)
-		h1_bury(c);
-	else
-		multi_bury(c);
+	h1_bury(c);
+	multi_bury(c);
 	free(c->ca_file);
 	free(c);
 }
@@ -493,10 +499,8 @@ void http_client_free(struct http_client *c)
 	cancel_all(&c->waiting);
 	cancel_all(&c->stillborn);
 	cancel_all(&c->running);
-	if (c->h1)
-		h1_close(c);
-	else
-		multi_close(c);
+	h1_close(c);
+	multi_close(c);
 	loop_soon_cancel(&c->soon);
 	loop_free_later(c->loop, c, client_bury);
 }

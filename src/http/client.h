@@ -52,16 +52,17 @@ enum http_error {
 const char *http_error_name(enum http_error error); /* "connect_refused" ... */
 
 /*
- * What carries the transfers. The own HTTP/1.1 tier is the stricter one and costs a third; libcurl's speaks HTTP/2 where TLS offers it.
+ * What carries a transfer. The own HTTP/1.1 tier is the stricter one and costs a third; libcurl's speaks HTTP/2 where TLS offers it. One
+ * client may use both; each is opened with its first transfer.
  */
 enum http_tier {
-	HTTP_TIER_DEFAULT, /* HTTP_TIER_H1 */
+	HTTP_TIER_DEFAULT, /* request: the client's; client: HTTP_TIER_H1 */
 	HTTP_TIER_CURL,
 	HTTP_TIER_H1,
 };
 
 struct http_client_config {
-	enum http_tier tier;
+	enum http_tier tier;	/* of requests that ask for none */
 	size_t max_connections; /* 0 = 256 */
 	size_t max_idle;	/* connections kept; 0 = 64 */
 	const char *ca_file;	/* NULL = the system's bundle */
@@ -79,6 +80,7 @@ struct http_request {
 	msec_t first_byte_timeout; /* 0 = the total's */
 	msec_t total_timeout;	   /* 0 = 30 s; always on */
 	size_t max_body; /* decoded bytes; 0 = 10 MB */
+	enum http_tier tier;
 	bool tls_no_verify;
 	bool fresh_connection; /* do not reuse a connection (needed nowhere for safety: a resend is prevented anyway) */
 };

@@ -51,7 +51,7 @@ struct http_client {
 	struct loop *loop;
 	struct http_client_config config;
 	char *ca_file;
-	int epoll_fd;
+	int epoll_fd; /* of libcurl's tier */
 	struct loop_fd *watch;
 	struct sock *socks;
 	size_t n_socks;
@@ -65,7 +65,8 @@ struct http_client {
 	struct list idle; /* pool of handles */
 	size_t n_running, n_live, n_idle;
 	msec_t slow_window;
-	struct h1 *h1; /* the own tier; NULL = libcurl carries everything */
+	struct h1 *h1;	    /* the own tier; NULL = not used yet */
+	bool is_multi_open; /* libcurl's tier; else not used yet */
 	bool is_closed;
 };
 
@@ -117,6 +118,7 @@ struct http_transfer {
 
 	/* what is known of the conversation */
 	int prereqs; /* times libcurl was about to send, or 1 = our socket took a byte: 0 = provably not sent */
+	bool is_own; /* carried by the own tier */
 	bool is_head_request, is_h1_only, is_blocked, has_host_name;
 	size_t arrived; /* all bytes of head and body */
 	char ip[48];

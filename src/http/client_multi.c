@@ -334,11 +334,14 @@ int multi_open(struct http_client *c, struct err *e)
 		(void)close(c->epoll_fd);
 		return err_set(e, ERR_IO, "cannot watch an epoll set");
 	}
+	c->is_multi_open = true;
 	return 0;
 }
 
 void multi_close(struct http_client *c)
 {
+	if (!c->is_multi_open)
+		return;
 	loop_timer_stop(&c->sweep);
 	for (size_t i = 0; i < c->n_shards; i++)
 		loop_timer_stop(&c->shards[i]->timer);
@@ -347,6 +350,8 @@ void multi_close(struct http_client *c)
 
 void multi_bury(struct http_client *c)
 {
+	if (!c->is_multi_open)
+		return;
 	for (size_t i = 0; i < c->n_shards; i++) {
 		close_curlm(c->shards[i]);
 		free(c->shards[i]);

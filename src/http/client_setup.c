@@ -239,7 +239,7 @@ int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 	t->connect_timeout = r->connect_timeout > 0 ? r->connect_timeout : CONNECT_TIMEOUT;
 	t->body_out = r->body.ptr ? r->body : STR("");
 	t->is_head_request = str_eq(r->method, STR("HEAD"));
-	if (t->client->h1)
+	if (t->is_own)
 		return copy_for_h1(t, r, &url);
 	t->is_h1_only = url.scheme.len == 4;
 	t->has_host_name = is_name(&url);
