@@ -177,6 +177,7 @@ void transfer_deliver(struct http_transfer *t, struct verdict v, const char *det
 		.http_version = t->http_version,
 		.headers = &t->headers,
 		.body = &t->body,
+		.was_sunk = t->is_sunk,
 		.wire_bytes = t->body_wire,
 		.is_close_delimited = t->head == HEAD_COMPLETE && t->wants_body && !t->has_length &&
 				      !t->has_coding_chunked && t->http_version.ptr && t->http_version.ptr[0] == '1',
@@ -211,7 +212,7 @@ static int arm_deadline(struct http_transfer *t, msec_t now)
 		at = earliest(at, t->slow_from + t->client->slow_window);
 	else
 		at = earliest(at, now + t->client->slow_window);
-	return loop_timer_start(&t->deadline, at - now);
+	return t->is_paused ? 0 : loop_timer_start(&t->deadline, at - now);
 }
 
 int transfer_arm_deadline(struct http_transfer *t)
@@ -319,7 +320,8 @@ static void forget_last_use(struct http_transfer *t, size_t max_body)
 	t->attempt_by = 0;
 	t->marks = (struct http_timings){ 0 };
 	t->started_ns = t->is_own ? clock_mono_ns() : 0;
-	t->arrived = t->head_bytes = t->body_wire = t->codings = 0;
+	t->arrived = t->head_bytes = t->body_wire = t->codings = t->sunk = 0;
+	t->is_sunk = t->is_paused = t->is_resumed = false;
 	t->ip[0] = 0;
 	t->head = HEAD_STATUS_LINE;
 	t->http_version = STR_NULL;
@@ -329,7 +331,7 @@ static void forget_last_use(struct http_transfer *t, size_t max_body)
 	t->why.msg[0] = 0;
 	if (t->body.cap > max_body)
 		buf_done(&t->body);
-	t->body.max = max_body;
+	t->body.max = t->max_body = max_body;
 }
 
 /* The tier of this request, opened and with what it needs of the transfer. */
@@ -360,6 +362,7 @@ struct http_transfer *http_start(struct http_client *c, const struct http_reques
 	c->n_live++;
 	t->done = done;
 	t->arg = arg;
+	t->sink = request->sink;
 	if (choose_tier(t, request, e) != 0) {
 		transfer_recycle(t);
 		return NULL;
@@ -399,6 +402,7 @@ static void on_soon(struct loop_soon *soon)
 	struct http_client *c = CONTAINER_OF(soon, struct http_client, soon);
 
 	start_waiting(c);
+	transfers_read_on(c);
 	while (!c->is_closed && !list_is_empty(&c->stillborn)) {
 		struct http_transfer *t = LIST_ENTRY(c->stillborn.next, struct http_transfer, link);
 		transfer_deliver(t, t->refusal, t->why.msg);

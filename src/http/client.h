@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP client: one transfer, one object. The one door to libcurl. Promises (see http/README.md for how each is kept):
- * a request leaves at most once per transfer; an answer is complete or it is an error; content codings are decoded here with proof of
- * their end; limits count decoded bytes; redirects are never followed (the caller decides); no proxy, cookie jar or netrc by surprise.
+ * The HTTP client: one transfer, one object. The one door to libcurl. Promises (see http/README.md for how each is
+ * kept): a request leaves at most once per transfer; an answer is complete or it is an error; content codings are
+ * decoded here with proof of their end; limits count decoded bytes; redirects are never followed (the caller decides);
+ * no proxy, cookie jar or netrc by surprise.
  */
 #pragma once
 #include "base/buf.h"
@@ -52,8 +53,8 @@ enum http_error {
 const char *http_error_name(enum http_error error); /* "connect_refused" ... */
 
 /*
- * What carries a transfer. The own HTTP/1.1 tier is the stricter one and costs a third; libcurl's speaks HTTP/2 where TLS offers it. One
- * client may use both; each is opened with its first transfer.
+ * What carries a transfer. The own HTTP/1.1 tier is the stricter one and costs a third; libcurl's speaks HTTP/2 where
+ * TLS offers it. One client may use both; each is opened with its first transfer.
  */
 enum http_tier {
 	HTTP_TIER_DEFAULT, /* request: the client's; client: HTTP_TIER_H1 */
@@ -66,20 +67,48 @@ struct http_client_config {
 	size_t max_connections; /* 0 = 256 */
 	size_t max_idle;	/* connections kept; 0 = 64 */
 	const char *ca_file;	/* NULL = the system's bundle */
-	/* May this address be connected to? NULL = yes. Called with the socket address really tried, once per connection. */
+	/* May this address be connected to? NULL = yes. Called with the socket address really tried, once per
+	 * connection. */
 	bool (*may_connect)(void *arg, const void *sockaddr);
 	void *may_connect_arg;
 };
 
+/*
+ * Takes a body as it comes instead of having it gathered in memory. `wants` is asked once the head is whole; where it
+ * says no, or there is none, the body is gathered. `take` gets decoded bytes, borrowed until it returns: true = go on.
+ * After false the transfer ends with INTERNAL and the sentence in `e`, certainty AMBIGUOUS. Inside `take` http_pause()
+ * may be called.
+ */
+struct http_sink {
+	bool (*wants)(struct http_sink *sink, int status, const struct headers *headers);
+	bool (*take)(struct http_sink *sink, struct str bytes, struct err *e);
+	size_t max_body;      /* decoded bytes that it takes at most; 0 = HTTP_SINK_BODY_MAX */
+	msec_t total_timeout; /* from the head on, pauses left out; 0 = HTTP_SINK_TIMEOUT */
+};
+#define HTTP_PIECES_MAX 2048
+#define HTTP_SINK_BODY_MAX ((size_t)1 << 40)
+#define HTTP_SINK_TIMEOUT ((msec_t)6 * 3600 * 1000)
+
+/* A piece of a request's body: bytes, or a stretch of an open file that nobody changes. */
+struct http_piece {
+	struct str bytes; /* ptr NULL = of the file */
+	int fd;
+	uint64_t offset, len; /* of the file */
+};
+
 struct http_request {
-	struct str method; /* token */
-	struct str url;	   /* absolute http(s), already encoded; sent as is */
+	struct str method;	       /* token */
+	struct str url;		       /* absolute http(s), already encoded; sent as is */
 	const struct headers *headers; /* Content-Length, Host and Transfer-Encoding are ours to set */
-	struct str body;   /* ptr NULL = no body at all */
+	struct str body;	       /* ptr NULL = no body at all */
+	const struct http_piece
+	    *pieces;	 /* a body in pieces, instead of `body`; borrowed until the callback, and so are their files */
+	size_t n_pieces; /* at most HTTP_PIECES_MAX */
+	struct http_sink *sink;	   /* NULL = the body is gathered; else it outlives the transfer */
 	msec_t connect_timeout;	   /* 0 = 10 s */
 	msec_t first_byte_timeout; /* 0 = the total's */
 	msec_t total_timeout;	   /* 0 = 30 s; always on */
-	size_t max_body; /* decoded bytes; 0 = 10 MB */
+	size_t max_body;	   /* decoded bytes; 0 = 10 MB */
 	enum http_tier tier;
 	bool tls_no_verify;
 	bool fresh_connection; /* do not reuse a connection (needed nowhere for safety: a resend is prevented anyway) */
@@ -92,11 +121,12 @@ struct http_timings { /* microseconds since the start of the transfer; 0 = did n
 struct http_response {
 	enum http_error error;
 	enum http_certainty certainty;
-	const char *detail; /* a sentence for people when error; borrowed until the callback returns */
-	int status;	    /* 0 unless a complete head was read */
-	struct str http_version;   /* "1.1", "2" */
+	const char *detail;	       /* a sentence for people when error; borrowed until the callback returns */
+	int status;		       /* 0 unless a complete head was read */
+	struct str http_version;       /* "1.1", "2" */
 	const struct headers *headers; /* of the final response; borrowed until the callback returns */
-	struct buf *body;   /* decoded; the callback may buf_take() it */
+	struct buf *body;	       /* decoded; the callback may buf_take() it */
+	bool was_sunk;		       /* the sink took the body, as far as it came */
 	size_t wire_bytes;
 	bool is_close_delimited;
 	struct http_timings timings;
@@ -107,8 +137,15 @@ typedef void http_done(void *arg, const struct http_response *response);
 
 struct http_client *http_client_new(struct loop *l, const struct http_client_config *config, struct err *e);
 void http_client_free(struct http_client *c); /* cancels what runs, without callbacks */
-/* Start one transfer. Everything in `request` is copied except the body, borrowed until the callback. NULL only when out of memory: any
- * other trouble arrives in the callback. */
-struct http_transfer *http_start(struct http_client *c, const struct http_request *request, http_done *done, void *arg, struct err *e);
+/* Start one transfer. Everything in `request` is copied except the body, borrowed until the callback. NULL only when
+ * out of memory: any other trouble arrives in the callback. */
+struct http_transfer *http_start(struct http_client *c, const struct http_request *request, http_done *done, void *arg,
+				 struct err *e);
+/*
+ * A transfer whose sink took the body reads no more until http_resume(); what was read already still comes. Deadlines stand still
+ * meanwhile. Both may be called at any time before the callback, and twice; elsewhere they do nothing.
+ */
+void http_pause(struct http_transfer *t);
+void http_resume(struct http_transfer *t); /* from the loop, later */
 void http_cancel(struct http_transfer *t); /* the callback will not run; whether the server acted is unknown */
 size_t http_client_live(const struct http_client *c);

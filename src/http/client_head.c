@@ -236,10 +236,11 @@ static size_t on_head_end(struct http_transfer *t, size_t ok)
 		forbid_reuse(t);
 	if (t->status == 204 && (t->has_coding_chunked || (t->has_length && t->length > 0)))
 		forbid_reuse(t);
-	if (t->wants_body && t->has_length && !t->has_coding_chunked && t->codings == 0 && t->length > t->body.max) {
+	transfer_ask_sink(t);
+	if (t->wants_body && t->has_length && !t->has_coding_chunked && t->codings == 0 && t->length > t->max_body) {
 		transfer_fail(t, HTTP_ERROR_TOO_LARGE, HTTP_ANSWERED,
 			      "a body of %llu bytes is announced, %zu are allowed", (unsigned long long)t->length,
-			      t->body.max);
+			      t->max_body);
 		return REFUSED;
 	}
 	return ok;
@@ -300,11 +301,15 @@ static size_t decode_body(struct http_transfer *t, struct str wire)
 	if (!t->decoder && t->codings > 1)
 		return refuse(t, HTTP_ERROR_BAD_ENCODING, "more than one content coding");
 	if (!t->decoder)
-		code = decoder_new(&t->decoder, t->content_coding, t->body.max, &t->why);
-	if (!code)
+		code = decoder_new(&t->decoder, t->content_coding, t->max_body, &t->why);
+	if (!code && t->is_sunk)
+		code = transfer_decode_into_sink(t, wire);
+	else if (!code)
 		code = decoder_push(t->decoder, wire, &t->body, &t->why);
 	if (!code)
 		return wire.len;
+	if (code == -ERR_STATE)
+		return REFUSED;
 	if (code == -ERR_LIMIT)
 		t->refusal = (struct verdict){ HTTP_ERROR_TOO_LARGE, HTTP_ANSWERED };
 	else
@@ -322,6 +327,8 @@ static size_t on_body(struct http_transfer *t, const char *bytes, size_t len)
 		return 0;
 	if (t->codings > 0)
 		return decode_body(t, str_from(bytes, len));
+	if (t->is_sunk)
+		return transfer_sink_takes(t, str_from(bytes, len)) ? len : REFUSED;
 	int code = buf_append(&t->body, bytes, len);
 	return code ? body_failed(t, code) : len;
 }

@@ -6,6 +6,7 @@
  *   client_setup.c  a request becomes the options of an easy handle
  *   client_multi.c  shards (CURLMs), their descriptors in one epoll set, drain()
  *   client_head.c   the header guard and the body's way in
+ *   client_body.c   bodies in pieces and into sinks, pauses
  *   client_map.c    a CURLcode becomes an error and a certainty
  */
 #pragma once
@@ -32,6 +33,7 @@ struct shard {
 	struct http_client *client;
 	CURLM *multi;
 	size_t live;	 /* transfers added */
+	size_t paused;	 /* of these */
 	bool wants_kick; /* libcurl asked for "timeout now": never acted on inside its callback */
 	bool is_dirty;	 /* in need of drain(); the client's soon is armed then */
 	msec_t idle_since;
@@ -63,7 +65,7 @@ struct http_client {
 	struct list stillborn;	 /* TRANSFER_STILLBORN */
 	struct list running;
 	struct list idle; /* pool of handles */
-	size_t n_running, n_live, n_idle;
+	size_t n_running, n_live, n_idle, n_resumed;
 	msec_t slow_window;
 	struct h1 *h1;	    /* the own tier; NULL = not used yet */
 	bool is_multi_open; /* libcurl's tier; else not used yet */
@@ -107,6 +109,10 @@ struct http_transfer {
 	void *arg;
 	struct arena arena; /* the request's copy, then the answer's fields */
 	struct str body_out;
+	const struct http_piece *pieces; /* or these */
+	size_t n_pieces, piece;
+	uint64_t piece_start, pieces_len; /* where in the body `piece` begins; of all */
+	uint64_t read_at;		  /* libcurl's tier: how far it has read */
 	struct curl_slist *lines;
 	const char *url;
 	msec_t connect_timeout;
@@ -137,6 +143,11 @@ struct http_transfer {
 	struct decoder *decoder;
 	struct buf body;
 	size_t body_wire;
+	size_t max_body;	/* decoded bytes, once the head is whole */
+	struct http_sink *sink; /* NULL = none */
+	size_t sunk;		/* bytes that it has taken */
+	bool is_sunk, is_paused, is_resumed;
+	msec_t paused_at;
 
 	/* the own tier's */
 	struct h1_conn *conn;
@@ -164,6 +175,19 @@ void transfer_set_slow_window(struct http_client *c, msec_t window); /* for test
 
 int transfer_arm_deadline(struct http_transfer *t); /* after one of its times has changed; 0 or -ERR_NO_MEMORY */
 
+/* client_body.c */
+void transfer_take_pieces(struct http_transfer *t, const struct http_request *r);
+/*
+ * Some bytes of the pieces from `at` on, at most to the end of one: where they lie, or up to `n` of them read into
+ * `scratch`. Empty at the end; -ERR_IO when a file cannot be read, t->refusal says so.
+ */
+int transfer_body_view(struct http_transfer *t, uint64_t at, char *scratch, size_t n, struct str *ret);
+void transfer_ask_sink(struct http_transfer *t); /* at the end of the head */
+bool transfer_sink_takes(struct http_transfer *t, struct str bytes);
+/* As decoder_push(), into the sink; -ERR_STATE: t->refusal says why. */
+int transfer_decode_into_sink(struct http_transfer *t, struct str wire);
+void transfers_read_on(struct http_client *c); /* those that were resumed; may deliver */
+
 /* client_setup.c */
 int transfer_make_handle(struct http_transfer *t); /* 0 or -ERR_NO_MEMORY */
 /* Copies the request into the transfer. -ERR_NO_MEMORY; anything else wrong with it becomes t->refusal. */
@@ -178,6 +202,8 @@ void multi_bury(struct http_client *c);	 /* frees */
 int multi_add(struct http_transfer *t);	 /* 0 or -code */
 void multi_remove(struct http_transfer *t);
 void multi_drain_dirty(struct http_client *c);
+void multi_pause(struct http_transfer *t);
+void multi_read_on(struct http_transfer *t);
 curl_socket_t multi_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 int multi_close_socket(void *arg, curl_socket_t fd);
 
@@ -197,6 +223,8 @@ int h1_write_head(struct http_transfer *t, const struct http_request *r, const s
 void h1_begin(struct http_transfer *t);							       /* may deliver */
 void h1_drop(struct http_transfer *t); /* takes it from its connection, without a word */
 void h1_forget(struct http_transfer *t);
+void h1_pause(struct http_transfer *t);
+void h1_read_on(struct http_transfer *t);      /* may deliver */
 void h1_trim(struct http_client *c);	       /* idle connections beyond the limit */
 void h1_attempt_over(struct http_transfer *t); /* may deliver */
 

@@ -134,6 +134,8 @@ static void on_unwanted_event(struct http_client *c, curl_socket_t fd, struct so
 	char byte;
 
 	(void)sock_register(c, fd, s, 0);
+	if (s->shard && s->shard->paused > 0) /* perhaps it is a paused one's: bytes that somebody will want */
+		return;
 	if (s->is_plain && recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
 		poison(fd);
 }
@@ -234,6 +236,20 @@ void multi_drain_dirty(struct http_client *c)
 	}
 }
 
+/* What libcurl kept while it was paused may come inside this very call; what it leads to is read in the drain. */
+void multi_read_on(struct http_transfer *t)
+{
+	t->shard->paused--;
+	(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
+	t->shard->is_dirty = t->shard->wants_kick = true;
+}
+
+void multi_pause(struct http_transfer *t)
+{
+	t->shard->paused++;
+	(void)curl_easy_pause(t->easy, CURLPAUSE_RECV);
+}
+
 static int open_curlm(struct shard *s)
 {
 	CURLM *m = s->multi = curl_multi_init();
@@ -295,6 +311,7 @@ void multi_remove(struct http_transfer *t)
 
 	if (!s)
 		return;
+	s->paused -= t->is_paused || t->is_resumed;
 	(void)curl_multi_remove_handle(s->multi, t->easy);
 	t->shard = NULL;
 	if (--s->live > 0)

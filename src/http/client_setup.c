@@ -12,6 +12,23 @@
 #define EXPECT_BYTES (512u << 10) /* libcurl would ask for 100-continue from 1 MB on */
 #define CONNECT_TIMEOUT 10000	  /* ms */
 
+/* The body in pieces, for libcurl. It never reads from the start again: a second sending is stopped before its first
+ * byte. */
+static size_t on_read(char *to, size_t size, size_t n, void *arg)
+{
+	struct http_transfer *t = arg;
+	struct str bytes;
+
+	if (transfer_body_view(t, t->read_at, to, size * n, &bytes) != 0)
+		return CURL_READFUNC_ABORT;
+	if (bytes.len > size * n)
+		bytes.len = size * n;
+	if (bytes.ptr != to && bytes.len)
+		memcpy(to, bytes.ptr, bytes.len);
+	t->read_at += bytes.len;
+	return bytes.len;
+}
+
 /* ---- once per handle ---- */
 
 static void set_conduct(CURL *h, const struct http_client *c)
@@ -41,6 +58,8 @@ static void set_callbacks(CURL *h, struct http_transfer *t)
 	(void)curl_easy_setopt(h, CURLOPT_HEADERDATA, t);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, head_on_body);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, t);
+	(void)curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+	(void)curl_easy_setopt(h, CURLOPT_READDATA, t);
 	(void)curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, head_on_prereq);
 	(void)curl_easy_setopt(h, CURLOPT_PREREQDATA, t);
 	(void)curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, multi_open_socket);
@@ -144,7 +163,7 @@ static int copy_fields(struct http_transfer *t, const struct http_request *r, bo
 		code = add_line(t, &tail, STR("Accept-Encoding"), ": ", STR("gzip, deflate, br, zstd"));
 	if (!code && has_body && !has_type)
 		code = add_line(t, &tail, STR("Content-Type"), ":", STR_NULL); /* or libcurl says form data */
-	if (!code && r->body.len > EXPECT_BYTES)
+	if (!code && (r->body.len > EXPECT_BYTES || t->pieces_len > EXPECT_BYTES))
 		code = add_line(t, &tail, STR("Expect"), ":", STR_NULL);
 	return code;
 }
@@ -169,7 +188,8 @@ static void set_method(struct http_transfer *t, const struct http_request *r)
 	const char *plain = "GET";
 	int kind = METHOD_GET;
 
-	if (r->body.ptr || anticipates_body) { /* without content these say Content-Length: 0 (RFC 9110 8.6) */
+	if (r->body.ptr || r->n_pieces ||
+	    anticipates_body) { /* without content these say Content-Length: 0 (RFC 9110 8.6) */
 		kind = METHOD_POST;
 		plain = "POST";
 	} else if (str_eq(r->method, STR("HEAD"))) {
@@ -197,7 +217,7 @@ static void check_method(struct http_transfer *t, const struct http_request *r)
 	if (!header_is_token(r->method) || r->method.len >= sizeof(t->applied.custom) ||
 	    str_eq(r->method, STR("CONNECT")))
 		invalid(t, "not a method", r->method);
-	else if (r->body.ptr && str_eq(r->method, STR("HEAD")))
+	else if ((r->body.ptr || r->n_pieces) && str_eq(r->method, STR("HEAD")))
 		invalid(t, "a body with the method", r->method);
 }
 
@@ -238,6 +258,9 @@ int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 		return 0;
 	t->connect_timeout = r->connect_timeout > 0 ? r->connect_timeout : CONNECT_TIMEOUT;
 	t->body_out = r->body.ptr ? r->body : STR("");
+	transfer_take_pieces(t, r);
+	if (t->refusal.error != HTTP_ERROR_NONE)
+		return 0;
 	t->is_head_request = str_eq(r->method, STR("HEAD"));
 	if (t->is_own)
 		return copy_for_h1(t, r, &url);
@@ -266,8 +289,10 @@ int transfer_apply(struct http_transfer *t)
 	}
 	(void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, t->lines);
 	if (t->applied.method == METHOD_POST) {
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_out.len);
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, t->body_out.ptr);
+		t->read_at = 0;
+		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE,
+				       (curl_off_t)(t->n_pieces ? t->pieces_len : t->body_out.len));
+		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, t->n_pieces ? NULL : t->body_out.ptr);
 	}
 	return curl_easy_setopt(h, CURLOPT_URL, t->url) == CURLE_OK ? 0 : -ERR_NO_MEMORY;
 }

@@ -204,7 +204,7 @@ static void conn_read(struct h1_conn *c)
 	char *scratch = c->h1->scratch;
 	enum h1_end end;
 
-	for (;;) {
+	while (!c->t->is_paused) {
 		ssize_t n = c->ssl ? h1_tls_read(c, scratch, H1_SCRATCH_BYTES, &end)
 				   : read_plain(c, scratch, H1_SCRATCH_BYTES, &end);
 		if (n <= 0) {
@@ -220,6 +220,22 @@ static void conn_read(struct h1_conn *c)
 
 /* ---- sending ---- */
 
+/* A body in pieces, after the head: from memory, or from a file by way of the scratch. -2: a file failed, the refusal
+ * says so. */
+static ssize_t write_piece(struct h1_conn *c, uint64_t at)
+{
+	struct str bytes;
+
+	if (transfer_body_view(c->t, at, c->h1->scratch, H1_SCRATCH_BYTES, &bytes) != 0)
+		return -2;
+	if (c->ssl)
+		return h1_tls_write(c, bytes.ptr, bytes.len);
+	ssize_t n = send(c->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0)
+		c->wire_out += (size_t)n;
+	return n;
+}
+
 /* Head and body from t->sent on, in one go; as send(). */
 static ssize_t write_some(struct h1_conn *c)
 {
@@ -229,6 +245,8 @@ static ssize_t write_some(struct h1_conn *c)
 	struct iovec v[2];
 	struct msghdr m = { .msg_iov = v };
 
+	if (t->n_pieces && at >= head.len)
+		return write_piece(c, at - head.len);
 	if (at < head.len)
 		v[m.msg_iovlen++] = (struct iovec){ (char *)(uintptr_t)head.ptr + at, head.len - at };
 	at = at > head.len ? at - head.len : 0;
@@ -268,7 +286,7 @@ static void on_send_failed(struct h1_conn *c)
 static void conn_send(struct h1_conn *c)
 {
 	struct http_transfer *t = c->t;
-	size_t total = t->head_out.len + t->body_out.len;
+	uint64_t total = t->head_out.len + t->body_out.len + t->pieces_len;
 
 	while (t->sent < total) {
 		ssize_t n = write_some(c);
@@ -276,8 +294,11 @@ static void conn_send(struct h1_conn *c)
 		t->prereqs = c->wire_out > c->wire_mark;
 		if (n > 0) {
 			t->sent += (size_t)n;
+		} else if (n == -2) {
+			deliver_refusal(c);
+			return;
 		} else if (n < 0 && why == EAGAIN) {
-			if (h1_watch(c, EPOLLIN | EPOLLOUT) != 0)
+			if (h1_watch(c, (t->is_paused ? 0 : EPOLLIN) | EPOLLOUT) != 0)
 				refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
 			return;
 		} else if (n == 0 || why != EINTR) {
@@ -287,7 +308,7 @@ static void conn_send(struct h1_conn *c)
 	}
 	t->marks.sent = since_start(t);
 	conn_move(c, H1_RECEIVING);
-	if (h1_watch(c, EPOLLIN) != 0)
+	if (h1_watch(c, t->is_paused ? 0 : EPOLLIN) != 0)
 		refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
 }
 
@@ -493,6 +514,23 @@ void h1_conn_open(struct h1_conn *c)
 		refuse(c, HTTP_ERROR_DNS_TEMPORARY, "too many names wait for the resolver");
 	else
 		set_attempt(c, c->connect_by);
+}
+
+/* ---- pauses ---- */
+
+void h1_conn_pause(struct h1_conn *c)
+{
+	(void)h1_watch(c, c->registered & ~(uint32_t)EPOLLIN); /* events of this turn find the transfer paused */
+}
+
+void h1_conn_read_on(struct h1_conn *c)
+{
+	if (h1_watch(c, c->registered | EPOLLIN) != 0)
+		refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
+	else if (c->t->refusal.error != HTTP_ERROR_NONE)
+		deliver_refusal(c);
+	else if (c->state == H1_RECEIVING || c->state == H1_SENDING)
+		conn_read(c); /* what TLS holds already no event will tell of */
 }
 
 /* ---- events, birth and death ---- */

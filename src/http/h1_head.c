@@ -45,14 +45,16 @@ static void add_field(struct buf *b, const struct header *h)
 }
 
 /* A body says how long it is, and so does its absence where one is expected (RFC 9110 8.6). */
-static void add_length(struct buf *b, const struct http_request *r)
+static void add_length(struct buf *b, const struct http_request *r, uint64_t pieces_len)
 {
 	char digits[64];
 
-	if (!r->body.ptr && !str_eq(r->method, STR("POST")) && !str_eq(r->method, STR("PUT")) &&
+	uint64_t n_body = r->n_pieces ? pieces_len : r->body.ptr ? r->body.len : 0;
+
+	if (!r->body.ptr && !r->n_pieces && !str_eq(r->method, STR("POST")) && !str_eq(r->method, STR("PUT")) &&
 	    !str_eq(r->method, STR("PATCH")))
 		return;
-	int n = snprintf(digits, sizeof(digits), "Content-Length: %zu\r\n", r->body.ptr ? r->body.len : (size_t)0);
+	int n = snprintf(digits, sizeof(digits), "Content-Length: %llu\r\n", (unsigned long long)n_body);
 	add(b, str_from(digits, (size_t)n));
 }
 
@@ -77,7 +79,7 @@ int h1_write_head(struct http_transfer *t, const struct http_request *r, const s
 		add(b, STR("Accept: */*\r\n"));
 	if (!has_accept_encoding)
 		add(b, STR("Accept-Encoding: gzip, deflate, br, zstd\r\n"));
-	add_length(b, r);
+	add_length(b, r, t->pieces_len);
 	add(b, STR("\r\n"));
 	if (b->failed == ERR_LIMIT) {
 		transfer_fail(t, HTTP_ERROR_INVALID_REQUEST, HTTP_NOT_SENT,

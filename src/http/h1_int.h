@@ -112,6 +112,8 @@ void h1_conn_reuse(struct h1_conn *c, struct http_transfer *t);
 bool h1_conn_is_clean(struct h1_conn *c); /* idle: neither at its end nor with bytes nobody asked for */
 void h1_conn_on_event(struct h1_conn *c,
 		      uint32_t events);		       /* may deliver: the connection is not to be touched after it */
+void h1_conn_pause(struct h1_conn *c);
+void h1_conn_read_on(struct h1_conn *c);	       /* after a pause; may deliver */
 void h1_conn_on_resolved(struct h1_conn *c, int code); /* 0, or HTTP_ERROR_DNS_...; may deliver */
 void h1_conn_on_attempt_over(struct h1_conn *c);       /* the time for this step is up; may deliver */
 void h1_conn_close(struct h1_conn *c);		       /* its transfer, if any, is let go without a word */

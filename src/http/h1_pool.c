@@ -198,6 +198,18 @@ void h1_drop(struct http_transfer *t)
 		h1_conn_close(t->conn);
 }
 
+void h1_pause(struct http_transfer *t)
+{
+	if (t->conn)
+		h1_conn_pause(t->conn);
+}
+
+void h1_read_on(struct http_transfer *t)
+{
+	if (t->conn)
+		h1_conn_read_on(t->conn);
+}
+
 void h1_forget(struct http_transfer *t)
 {
 	if (t->origin)
@@ -225,6 +237,10 @@ int h1_watch(struct h1_conn *c, uint32_t events)
 
 	if (c->registered == events)
 		return 0;
+	if (events == 0) { /* with an empty set epoll would still tell of a hang-up, again and again */
+		c->registered = 0;
+		return epoll_ctl(c->h1->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL) == 0 ? 0 : -ERR_IO;
+	}
 	if (epoll_ctl(c->h1->epoll_fd, c->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e) != 0)
 		return -ERR_IO;
 	c->registered = events;
