@@ -244,6 +244,23 @@ void step_drop(struct step *s, struct item *it)
 	step_leave_ready(s);
 }
 
+void step_become(struct step *s, struct item *it)
+{
+	struct run *r = s->run;
+	uint64_t now = clock_mono_ns();
+	run_item_of(it)->flight->is_spent = true;
+	list_remove(&it->order_link);
+	s->counts.busy_ns += now - it->entered_ns;
+	s->counts.last_ns = now;
+	if (r->config.on_step) {
+		r->is_in_step = true;
+		r->config.on_step(r->config.arg, s->plan, it);
+		r->is_in_step = false;
+	}
+	branch_end(r, it, false);
+	step_leave_ready(s);
+}
+
 /* The item goes on with its problem as item._error: to the steps that take errors, and on as usual where on_error says
  * keep. */
 static void step_pass_error(struct step *s, struct item *it)
@@ -348,11 +365,32 @@ static void item_deliver(struct run *r, struct item *it)
 		step_item_failed(s, it);
 }
 
+/* An item from the source goes to every step without one; a made one to those that follow the step which made it. */
+static void item_begins(struct run *r, struct item *it, uint32_t made_by)
+{
+	const struct step *maker = made_by && made_by <= r->plan->n_steps ? &r->steps[made_by - 1] : NULL;
+	if (maker && (maker->is_output || !maker->plan->n_followers)) {
+		branch_end(r, it, maker->is_output);
+		return;
+	}
+	if (maker) {
+		for (size_t i = 1; i < maker->plan->n_followers; i++)
+			branch_copy(r, it, maker->plan->followers[i]);
+		item_runs(r, it, maker->plan->followers[0]);
+		return;
+	}
+	for (size_t i = r->first_step + 1; i < r->plan->n_steps; i++)
+		if (r->plan->steps[i].source < 0)
+			branch_copy(r, it, i);
+	item_runs(r, it, r->first_step);
+}
+
 static bool feed_window(struct run *r)
 {
 	bool any = false;
 	while (r->live < r->window && !r->is_broken && !r->is_stopping) {
-		struct item *it = feed_next(r);
+		uint32_t made_by = 0;
+		struct item *it = feed_next(r, &made_by);
 		if (!it)
 			break;
 		r->live++;
@@ -361,10 +399,7 @@ static bool feed_window(struct run *r)
 			item_record_problem(r, it, 0);
 			run_item_ends(r, it);
 		} else {
-			for (size_t i = r->first_step + 1; i < r->plan->n_steps; i++)
-				if (r->plan->steps[i].source < 0)
-					branch_copy(r, it, i);
-			item_runs(r, it, r->first_step);
+			item_begins(r, it, made_by);
 		}
 	}
 	return any;
@@ -416,7 +451,7 @@ static void flights_out(struct run *r)
 		struct flight *f = LIST_ENTRY(node, struct flight, link);
 		if (f->open == 0 && f->put_no <= r->done_no)
 			flight_out(r, f);
-		else if (r->keeps_order)
+		else if (r->keeps_order && !f->is_spent)
 			return;
 		if (r->is_dead)
 			return;

@@ -19,15 +19,20 @@ void feed_init(struct run *r)
 	f->read_items = FEED_READ_ITEMS;
 	if (r->config.is_replay) {
 		f->next_out = r->config.replay_from;
-		f->end = r->config.replay_to + 1;
-	} else if (r->config.resume && r->row.input_is_complete) {
-		f->end = r->row.items_in;
-		f->next_in = r->row.items_in;
-		f->source_ended = true;
-	} else {
-		f->end = UINT64_MAX;
+		f->next_in = f->recorded_to = r->config.replay_to + 1;
 	}
-	f->is_recorded = r->config.resume != NULL;
+}
+
+void feed_resume(struct run *r, uint64_t next_seq, uint64_t from_source)
+{
+	struct feed *f = &r->feed;
+	f->next_in = f->recorded_to = r->row.items_in = next_seq;
+	f->skip = from_source;
+	if (r->row.input_is_complete)
+		f->source_ended = true;
+	else if (f->source_ended && !r->row.problem.ptr)
+		r->row.problem = STR("the input was not recorded to its end before the run was interrupted: "
+				     "give it again with --items");
 }
 
 static void chunk_free(struct chunk *c)
@@ -50,7 +55,7 @@ void feed_done(struct run *r)
 bool feed_is_over(const struct run *r)
 {
 	const struct feed *f = &r->feed;
-	return f->next_out >= f->end && (f->source_ended || r->config.is_replay);
+	return f->next_out >= f->next_in && (f->source_ended || r->config.is_replay);
 }
 
 static void put_done(void *arg, const struct store_result *result)
@@ -83,39 +88,65 @@ static void source_ends(struct run *r)
 {
 	struct feed *f = &r->feed;
 	f->source_ended = true;
-	f->end = f->next_in;
 	r->row.items_in = f->next_in;
 	r->row.input_is_complete = true;
 	run_put_state(r, input_done);
 }
 
-/* The lines become a ledger row, and a chunk that keeps them while there is room. */
-static int chunk_add(struct run *r, uint32_t count)
+static bool has_room_for(const struct feed *f, size_t len)
+{
+	return f->kept_bytes + len <= FEED_KEEP_MAX;
+}
+
+/* The lines become a ledger row, and a chunk that keeps them (`lines`, taken over) unless they are NULL. */
+static int chunk_add(struct run *r, struct input_row *row, char *lines, store_done *done, void *arg)
 {
 	struct feed *f = &r->feed;
 	struct chunk *c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ERR_NO_MEMORY;
-	*c = (struct chunk){ .first_seq = f->next_in, .count = count };
-	struct input_row row = {
-		.run = r->row.id, .first_seq = f->next_in, .count = count, .lines = buf_str(&r->scratch)
-	};
 	struct err e = ERR_INIT;
+	row->run = r->row.id;
+	row->first_seq = f->next_in;
 	(void)run_next_put(r);
-	if (store_input_put(r->config.store, &row, put_done, r, &e) < 0) {
+	if (!c)
+		err_set(&e, ERR_NO_MEMORY, "out of memory");
+	if (!c || store_input_put(r->config.store, row, done, arg, &e) < 0) {
 		r->pending_store--;
+		r->put_no--;
 		free(c);
+		free(lines);
 		run_broken(r, e.msg);
 		return e.code;
 	}
-	if (f->kept_bytes + r->scratch.len <= FEED_KEEP_MAX) {
-		c->lines = buf_take(&r->scratch, &c->len);
+	*c = (struct chunk){ .first_seq = row->first_seq, .count = row->count, .made_by = row->made_by };
+	if (lines) {
+		c->lines = lines;
+		c->len = row->lines.len;
 		f->kept_bytes += c->len;
 	}
 	list_add_last(&f->chunks, &c->link);
-	f->next_in += count;
+	f->next_in += row->count;
 	r->row.items_in = f->next_in;
 	return 0;
+}
+
+static int source_chunk_add(struct run *r, uint32_t count)
+{
+	struct input_row row = { .count = count, .lines = buf_str(&r->scratch) };
+	bool is_kept = has_room_for(&r->feed, r->scratch.len);
+	return chunk_add(r, &row, is_kept ? buf_take(&r->scratch, NULL) : NULL, put_done, r);
+}
+
+void feed_make(struct run_item *parent, const struct input_row *row, store_done *done)
+{
+	struct run *r = parent->run;
+	struct input_row mine = *row;
+	char *lines = has_room_for(&r->feed, row->lines.len) ? malloc(row->lines.len + 1) : NULL;
+	if (lines)
+		memcpy(lines, row->lines.ptr, row->lines.len);
+	if (chunk_add(r, &mine, lines, done, parent) < 0)
+		parent->pending_step = NULL;
+	else
+		parent->put_no = r->put_no;
 }
 
 static uint32_t skip_recorded(struct run *r, uint32_t count);
@@ -124,7 +155,7 @@ static uint32_t skip_recorded(struct run *r, uint32_t count);
 bool feed_may_pump(const struct run *r)
 {
 	const struct feed *f = &r->feed;
-	return !f->source_ended && !f->source_waits && !f->is_recorded && !r->is_broken && !r->is_stopping &&
+	return !f->source_ended && !f->source_waits && !r->is_broken && !r->is_stopping &&
 	       !store_is_full(r->config.store);
 }
 
@@ -147,7 +178,7 @@ void feed_pump(struct run *r)
 	}
 	if (f->skip)
 		count = skip_recorded(r, count);
-	if (count && chunk_add(r, count) < 0)
+	if (count && source_chunk_add(r, count) < 0)
 		return;
 	switch (v) {
 	case SOURCE_MORE:
@@ -209,22 +240,6 @@ static int rows_keep(struct feed *f, const struct store_result *result)
 	return 0;
 }
 
-/* The ledger holds no more input: what the source still has begins here. */
-static void recorded_input_ends(struct run *r)
-{
-	struct feed *f = &r->feed;
-	f->is_recorded = false;
-	f->next_in = f->next_out;
-	if (f->source_ended) {
-		f->end = r->row.items_in = f->next_out;
-		if (!r->row.problem.ptr)
-			r->row.problem = STR("the input was not recorded to its end before the run was interrupted: "
-					     "give it again with --items");
-	} else {
-		f->skip = f->next_in;
-	}
-}
-
 /* Drop the lines at the front of the scratch that were recorded before the interruption. */
 static uint32_t skip_recorded(struct run *r, uint32_t count)
 {
@@ -253,6 +268,7 @@ static int stretch_take(struct run *r, const struct input_row *in, const struct 
 		return -ERR_NO_MEMORY;
 	}
 	memcpy(copy, in->lines.ptr, in->lines.len);
+	f->made_by = in->made_by;
 	if (end > f->read_to + 1)
 		end = f->read_to + 1;
 	stretch_set(f, copy, in->lines.len, (uint32_t)(f->next_out - in->first_seq), (uint32_t)(end - f->next_out));
@@ -271,10 +287,10 @@ static void stretch_read(void *arg, const struct store_result *result)
 			stretch_ask(r, f->next_out + f->read_items - 1);
 		} else if (result->error) {
 			run_broken(r, result->detail);
-		} else if (!in) {
-			recorded_input_ends(r);
+		} else if (!in && r->config.is_replay) {
+			f->next_in = f->recorded_to = f->next_out; /* asked for more than there is */
 		} else {
-			int rc = stretch_take(r, in, result);
+			int rc = in ? stretch_take(r, in, result) : -ERR_STATE;
 			if (rc < 0)
 				run_broken(r, rc == -ERR_STATE ? "the ledger's input has a gap" : "out of memory");
 		}
@@ -288,7 +304,7 @@ static void stretch_ask(struct run *r, uint64_t to_seq)
 	struct feed *f = &r->feed;
 	struct err e = ERR_INIT;
 	f->is_reading = true;
-	f->read_to = to_seq < f->end ? to_seq : f->end - 1;
+	f->read_to = to_seq < f->next_in ? to_seq : f->next_in - 1;
 	r->pending_store++;
 	if (store_ledger_read(r->config.store, r->row.id, f->next_out, f->read_to, stretch_read, r, &e) < 0) {
 		r->pending_store--;
@@ -301,10 +317,11 @@ static void stretch_ask(struct run *r, uint64_t to_seq)
 static bool stretch_next(struct run *r)
 {
 	struct feed *f = &r->feed;
-	if (f->is_reading || f->next_out >= f->end)
+	if (f->is_reading || f->next_out >= f->next_in)
 		return false;
-	if (f->is_recorded) {
-		stretch_ask(r, f->next_out + f->read_items - 1);
+	if (f->next_out < f->recorded_to) {
+		uint64_t to = f->next_out + f->read_items - 1;
+		stretch_ask(r, to < f->recorded_to ? to : f->recorded_to - 1);
 		return false;
 	}
 	/* Small inputs are recorded whole before anything is sent. */
@@ -319,6 +336,7 @@ static bool stretch_next(struct run *r)
 		char *lines = c->lines;
 		c->lines = NULL;
 		stretch_set(f, lines, c->len, 0, c->count);
+		f->made_by = c->made_by;
 	} else {
 		stretch_ask(r, c->first_seq + c->count - 1);
 	}
@@ -360,21 +378,26 @@ static int attach_recorded(struct run *r, struct run_item *ri)
 	return run_item_keep_rows(ri, &f->rows[from], f->row_pos - from);
 }
 
-/* Make the item of one line; a line that is no object makes an item that has failed. */
-static void item_parse(struct run_item *ri, struct str line)
+/*
+ * Make the item of one line: of a source its data, of a step that made it the whole item. A line that is no object
+ * makes an item that has failed.
+ */
+static void item_parse(struct run_item *ri, struct str line, bool is_whole)
 {
 	struct item *it = &ri->item;
 	struct err e = ERR_INIT;
 	struct value data = VALUE_NONE;
 	struct json_options opt = { .max_bytes = RUN_LINE_MAX,
-				    .max_depth = VALUE_DEPTH_MAX - 1 }; /* it becomes a member */
+				    .max_depth = VALUE_DEPTH_MAX - !is_whole }; /* it becomes a member */
 	struct str own = arena_str(&it->arena, line);
 	it->root = value_object();
 	int rc =
 	    own.ptr ? json_parse(&it->arena, own, &opt, &data, NULL, &e) : err_set(&e, ERR_NO_MEMORY, "out of memory");
 	if (rc == 0 && data.kind != VALUE_OBJECT)
 		rc = err_set(&e, ERR_INVALID, "an item must be an object, this one is %s", value_kind_name(data.kind));
-	if (rc == 0)
+	if (rc == 0 && is_whole)
+		it->root = data;
+	else if (rc == 0)
 		rc = value_set(&it->arena, &it->root, STR("data"), data);
 	if (rc == 0)
 		return;
@@ -386,7 +409,7 @@ static void item_parse(struct run_item *ri, struct str line)
 	it->state = ITEM_FAILED;
 }
 
-struct item *feed_next(struct run *r)
+struct item *feed_next(struct run *r, uint32_t *ret_made_by)
 {
 	struct feed *f = &r->feed;
 	if (f->left == 0 && !stretch_next(r))
@@ -404,7 +427,8 @@ struct item *feed_next(struct run *r)
 	flight->seq = f->next_out;
 	list_init(&flight->outputs);
 	list_add_last(&r->flights, &flight->link);
-	item_parse(ri, str_from(start, n));
+	item_parse(ri, str_from(start, n), f->made_by != 0);
+	*ret_made_by = f->made_by;
 	if (attach_recorded(r, ri) < 0)
 		run_broken(r, "out of memory");
 	f->pos += nl ? n + 1 : n;

@@ -180,6 +180,26 @@ void step_record(struct step *s, struct item *it, const struct ledger_row *row, 
 	}
 }
 
+void step_make(struct step *s, struct item *it, struct str lines, uint32_t count, uint64_t made, struct str state,
+	       step_record_done *done)
+{
+	struct run_item *ri = run_item_of(it);
+	struct input_row row = {
+		.count = count,
+		.made_by = (uint32_t)s->plan->index + 1,
+		.parent = it->seq,
+		.made = made,
+		.made_state = state,
+		.lines = lines,
+	};
+	assert(!s->run->config.is_replay && !ri->pending_step);
+	ri->flight->is_spent = true; /* those that it becomes come after it, and do not wait for it */
+	ri->pending_step = s;
+	ri->on_record = done;
+	s->counts.out += count;
+	feed_make(ri, &row, item_row_done);
+}
+
 static void item_entry_done(void *arg, const struct store_result *result)
 {
 	struct run_item *ri = arg;

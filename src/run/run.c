@@ -174,6 +174,22 @@ static void begin_later(void *arg)
 	run_leave(r);
 }
 
+/* Where the recorded input ends is known only to the ledger: the run's row is behind it after a kill. */
+static void on_input_end(void *arg, const struct store_result *result)
+{
+	struct run *r = arg;
+	if (run_enter(r)) {
+		if (result->error) {
+			run_broken(r, result->detail);
+			run_end(r);
+		} else {
+			feed_resume(r, result->next_seq, result->total);
+			run_begin(r);
+		}
+	}
+	run_leave(r);
+}
+
 static int row_init(struct run *r, struct err *e)
 {
 	const struct run_row *from = r->config.resume;
@@ -250,9 +266,14 @@ struct run *run_start(const struct run_config *config, struct err *e)
 	steps_init(r);
 	int rc = row_init(r, e);
 	feed_init(r);
-	if (rc == 0 && config->resume) {
+	if (rc == 0 && config->is_replay) {
 		r->pending_store++;
 		loop_post(config->loop, begin_later, r);
+	} else if (rc == 0 && config->resume) {
+		r->pending_store++;
+		rc = store_input_end(config->store, r->row.id, on_input_end, r, e);
+		if (rc < 0)
+			r->pending_store--;
 	} else if (rc == 0) {
 		(void)run_next_put(r);
 		rc = store_run_create(config->store, &r->row, on_created, r, e);

@@ -15,6 +15,7 @@ struct flight {
 	uint64_t seq;
 	unsigned open;	  /* branches still inside steps */
 	enum item_state state;
+	bool is_spent;	  /* it has become other items or is becoming them: nothing of its own comes out, nobody waits for it */
 	bool is_dropped;  /* the run stopped before the item was through: neither out nor failed */
 	struct list outputs; /* items that reached the end, waiting to be let out */
 	struct item *failed; /* the first that failed, for on_problem */
@@ -46,7 +47,7 @@ struct step {
 struct chunk {
 	struct list link;
 	uint64_t first_seq;
-	uint32_t count;
+	uint32_t count, made_by;
 	char *lines; /* NULL = on disk only */
 	size_t len;
 };
@@ -55,11 +56,12 @@ struct chunk {
 struct feed {
 	struct list chunks;	/* recorded, not yet consumed */
 	size_t kept_bytes;
-	uint64_t next_in;	/* seq of the next line that the source gives */
+	uint64_t next_in;	/* seq of the next line that is recorded */
 	uint64_t next_out;	/* seq of the next item */
 	uint64_t skip;		/* lines of a source given again that the ledger has already */
-	uint64_t end;		/* one past the last seq, once known */
-	bool source_ended, source_waits, is_reading, is_recorded; /* is_recorded: answers may be in the ledger */
+	uint64_t recorded_to;	/* items below this were recorded by an earlier process, perhaps with answers */
+	bool source_ended, source_waits, is_reading;
+	uint32_t made_by;	/* of the stretch: 0 = the source, else 1 + the step */
 	char *lines;		/* the stretch being consumed: lines of seq next_out.. */
 	size_t len, pos;
 	uint32_t left;		/* lines left in it */
@@ -102,8 +104,11 @@ void feed_init(struct run *r);
 void feed_done(struct run *r);
 void feed_pump(struct run *r);		    /* take more from the source into the ledger */
 bool feed_may_pump(const struct run *r);
-struct item *feed_next(struct run *r);	    /* the next item, or NULL: none now */
+struct item *feed_next(struct run *r, uint32_t *ret_made_by); /* the next item, or NULL: none now */
 bool feed_is_over(const struct run *r);
+void feed_resume(struct run *r, uint64_t next_seq, uint64_t from_source); /* what the ledger holds: before anything moves */
+/* Record made items behind the input. The same promises as step_make(). */
+void feed_make(struct run_item *parent, const struct input_row *row, store_done *done);
 /* Copy the ledger's rows of the item, to live with it. -ERR_NO_MEMORY: then it must not go on, it would do again what is done. */
 int run_item_keep_rows(struct run_item *ri, const struct ledger_row *rows, size_t n);
 

@@ -36,6 +36,15 @@ const struct ledger_row *step_recorded(const struct step *s, const struct item *
  */
 typedef void step_record_done(struct step *s, struct item *it);
 void step_record(struct step *s, struct item *it, const struct ledger_row *row, step_record_done *done);
+/*
+ * The item becomes others. Each of the `count` lines is a whole item (an object as text, with its line feed) that will begin at the steps
+ * which follow this one. They are recorded like the run's input, behind it, and are worked on whatever becomes of this item. `made` is how
+ * many it has become so far, these included, `state` what the step wants to find again in the LEDGER_MADE row (step_recorded()). Bytes are
+ * copied; `done` comes after the commit, and one call waits for the other's. When the disk fails it never comes: the run stops.
+ */
+void step_make(struct step *s, struct item *it, struct str lines, uint32_t count, uint64_t made, struct str state, step_record_done *done);
+/* The last of them is made: the item itself ends here, as one that is through. */
+void step_become(struct step *s, struct item *it);
 /* Write an entry on behalf of the item; `done` gets the store's result. */
 typedef void step_entry_done(struct step *s, struct item *it, const struct store_result *result);
 void step_entry_write(struct step *s, struct item *it, enum entry_mode mode, const struct entry_row *entry, step_entry_done *done);

@@ -128,6 +128,7 @@ static sqlite_verb *const verbs[OP_KINDS] = {
 	[OP_COMPONENT_PUT] = sqlite_component_put,
 	[OP_RUN_GET] = sqlite_run_get,
 	[OP_RUN_LIST] = sqlite_run_list,
+	[OP_INPUT_END] = sqlite_input_end,
 	[OP_LEDGER_READ] = sqlite_ledger_read,
 	[OP_PROBLEM_LIST] = sqlite_problem_list,
 	[OP_ENTRY_GET] = sqlite_entry_get,

@@ -33,10 +33,15 @@
 	X(RUN_LIST_STATE, "SELECT " RUN_COLUMNS " FROM runs WHERE id<? AND state=?3 ORDER BY id DESC LIMIT ?2")        \
 	X(RUN_COUNT, "SELECT count(*) FROM runs")                                                                      \
 	X(RUN_COUNT_STATE, "SELECT count(*) FROM runs WHERE state=?")                                                  \
-	X(INPUT_INSERT, "INSERT INTO input VALUES (?,?,?,?) ON CONFLICT DO NOTHING")                                   \
-	X(INPUT_READ, "SELECT run,first_seq,count,lines FROM input WHERE run=?1 AND first_seq>=coalesce((SELECT "      \
-		      "first_seq FROM input WHERE run=?1 AND first_seq<=?2 ORDER BY first_seq DESC LIMIT 1),?2) "      \
-		      "AND first_seq<=?3 ORDER BY first_seq")                                                          \
+	X(INPUT_INSERT, "INSERT INTO input VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING")                               \
+	X(MADE_PUT, "INSERT INTO ledger VALUES (?,?,?,1,6,?,0,?,?,x'') ON CONFLICT DO UPDATE SET at=excluded.at,"      \
+		    "number=excluded.number,head=excluded.head WHERE excluded.number>number")                          \
+	X(INPUT_END, "SELECT coalesce(max(first_seq+count),0),coalesce(sum(count) FILTER (WHERE made_by=0),0) "        \
+		     "FROM input WHERE run=?")                                                                         \
+	X(INPUT_READ,                                                                                                  \
+	  "SELECT run,first_seq,count,lines,made_by,parent FROM input WHERE run=?1 AND first_seq>=coalesce((SELECT "   \
+	  "first_seq FROM input WHERE run=?1 AND first_seq<=?2 ORDER BY first_seq DESC LIMIT 1),?2) "                  \
+	  "AND first_seq<=?3 ORDER BY first_seq")                                                                      \
 	X(LEDGER_INSERT, "INSERT INTO ledger VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                     \
 	X(LEDGER_READ,                                                                                                 \
 	  "SELECT " LEDGER_COLUMNS " FROM ledger WHERE run=? AND seq BETWEEN ? AND ? ORDER BY seq,step,attempt,kind")  \
@@ -138,7 +143,7 @@ void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum
 /* sqlite_entry.c */
 sqlite_verb sqlite_entry_write, sqlite_component_put;
 /* sqlite_read.c */
-sqlite_verb sqlite_run_get, sqlite_run_list, sqlite_ledger_read, sqlite_problem_list, sqlite_entry_get,
-    sqlite_entry_list, sqlite_component_get, sqlite_component_list;
+sqlite_verb sqlite_run_get, sqlite_run_list, sqlite_input_end, sqlite_ledger_read, sqlite_problem_list,
+    sqlite_entry_get, sqlite_entry_list, sqlite_component_get, sqlite_component_list;
 /* The row that the entry statement stands on, copied into `a`; false when there is no room. */
 bool sqlite_read_entry(sqlite3_stmt *st, struct arena *a, struct entry_row *ret);

@@ -4,6 +4,7 @@
  * is stored as a negative one, and sqlite_read.c reads such a range in two parts. Smaller numbers stay small on disk
  * that way.
  */
+#include "base/clock.h"
 #include "store/sqlite_int.h"
 
 /* A row that is there stays as it is. */
@@ -66,6 +67,19 @@ int sqlite_run_update(struct sqlite *q, struct op *op)
 	return 0;
 }
 
+static int put_made(struct sqlite *q, const struct input_row *in)
+{
+	sqlite3_stmt *st = q->st[ST_MADE_PUT];
+
+	bind_int(st, 1, in->run);
+	bind_int(st, 2, (int64_t)in->parent);
+	bind_int(st, 3, in->made_by - 1);
+	bind_int(st, 4, clock_wall());
+	bind_int(st, 5, (int64_t)in->made);
+	bind_text(st, 6, in->made_state);
+	return sqlite_do(q, ST_MADE_PUT);
+}
+
 int sqlite_input_put(struct sqlite *q, struct op *op)
 {
 	sqlite3_stmt *st = q->st[ST_INPUT_INSERT];
@@ -74,7 +88,11 @@ int sqlite_input_put(struct sqlite *q, struct op *op)
 	bind_int(st, 2, (int64_t)op->input.first_seq);
 	bind_int(st, 3, op->input.count);
 	bind_blob(st, 4, op->input.lines);
-	return put_once(q, ST_INPUT_INSERT, op);
+	bind_int(st, 5, op->input.made_by);
+	bind_int(st, 6, (int64_t)op->input.parent);
+	if (put_once(q, ST_INPUT_INSERT, op))
+		return -1;
+	return op->input.made_by ? put_made(q, &op->input) : 0;
 }
 
 void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum ledger_kind kind)

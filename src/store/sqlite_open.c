@@ -25,9 +25,11 @@
 	extern const char symbol[] __attribute__((visibility("hidden")))
 
 EMBED(store_sql_001, "store/sql/001-first.sql");
+EMBED(store_sql_002, "store/sql/002-made-items.sql");
 
 static const char *const migrations[] = {
 	store_sql_001,
+	store_sql_002,
 };
 #define SCHEMA_VERSION ((int64_t)ARRAY_LEN(migrations))
 

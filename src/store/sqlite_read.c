@@ -89,6 +89,8 @@ static bool read_input(sqlite3_stmt *st, struct arena *a, struct input_row *r)
 		.run = sqlite3_column_int64(st, 0),
 		.first_seq = (uint64_t)sqlite3_column_int64(st, 1),
 		.count = (uint32_t)sqlite3_column_int64(st, 2),
+		.made_by = (uint32_t)sqlite3_column_int64(st, 4),
+		.parent = (uint64_t)sqlite3_column_int64(st, 5),
 	};
 	return keep(st, 3, a, &r->lines);
 }
@@ -240,6 +242,19 @@ static int read_inputs(struct sqlite *q, struct op *op, struct seq_range range)
 	op->result.inputs = rows.items;
 	op->result.n_inputs = rows.n;
 	return more < 0 ? -1 : 0;
+}
+
+int sqlite_input_end(struct sqlite *q, struct op *op)
+{
+	sqlite3_stmt *st = q->st[ST_INPUT_END];
+
+	bind_int(st, 1, op->query.id);
+	if (sqlite_next(q, ST_INPUT_END) < 0)
+		return -1;
+	op->result.next_seq = (uint64_t)sqlite3_column_int64(st, 0);
+	op->result.total = (uint64_t)sqlite3_column_int64(st, 1);
+	(void)sqlite3_reset(st);
+	return 0;
 }
 
 int sqlite_ledger_read(struct sqlite *q, struct op *op)

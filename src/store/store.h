@@ -76,6 +76,7 @@ enum ledger_kind {
 	LEDGER_ENTRY = 3,   /* an entry was written on behalf of the item */
 	LEDGER_PROBLEM = 4, /* the item ended here, failed or unknown */
 	LEDGER_OUTPUT = 5,  /* the item reached the end (only for runs that ask for it) */
+	LEDGER_MADE = 6,    /* how many items the step has made out of this one so far; written by store_input_put() alone */
 };
 
 struct ledger_row {
@@ -83,7 +84,7 @@ struct ledger_row {
 	enum ledger_kind kind;
 	msec_t at; /* wall clock */
 	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state */
-	int64_t number;	  /* ENTRY: entry id */
+	int64_t number;	  /* ENTRY: entry id; MADE: how many */
 	struct str head;  /* INTENT: request as JSON; OUTCOME: { error, headers, timings } as JSON; PROBLEM: problem as JSON */
 	struct str body;  /* OUTCOME: the answer's body as decoded */
 };
@@ -94,6 +95,10 @@ struct input_row {
 	uint64_t first_seq;
 	uint32_t count;
 	struct str lines;
+	uint32_t made_by; /* 0 = the run's source; else 1 + the index of the step that made these items, whole ones, of item `parent` */
+	uint64_t parent;
+	uint64_t made;	       /* written only: items of this parent, these included; goes into the LEDGER_MADE row */
+	struct str made_state; /* written only: that row's head */
 };
 
 enum entry_mode { ENTRY_UPSERT, ENTRY_CREATE, ENTRY_UPDATE, ENTRY_DELETE };
@@ -126,6 +131,7 @@ struct store_result {
 	struct component_row *components;
 	size_t n;		 /* of whichever list was asked for (rows: n, inputs: n_inputs) */
 	size_t n_inputs;
+	uint64_t next_seq;	 /* store_input_end(): of the next item */
 	uint64_t total;		 /* of the whole list: runs (of that state), problems (of that code), entries, components; problems dropped */
 };
 typedef void store_done(void *arg, const struct store_result *result);
@@ -134,6 +140,7 @@ typedef void store_done(void *arg, const struct store_result *result);
 int store_run_create(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e);
 /* Changes state, counts, steps, problem, ended_at, input_is_complete; the rest stays as created. */
 int store_run_update(struct store *s, const struct run_row *run, store_done *done, void *arg, struct err *e);
+/* A chunk that a step has made and its LEDGER_MADE row are one transaction. */
 int store_input_put(struct store *s, const struct input_row *input, store_done *done, void *arg, struct err *e);
 /* Recorded once: a row whose key is there already stays as it was (was_recorded); so do input chunks. */
 int store_ledger_put(struct store *s, const struct ledger_row *row, store_done *done, void *arg, struct err *e);
@@ -159,6 +166,8 @@ int store_run_get(struct store *s, int64_t id, store_done *done, void *arg, stru
 int store_run_list(struct store *s, int64_t before, int state, size_t limit, store_done *done, void *arg, struct err *e);
 /* Inputs and ledger rows of items from_seq..to_seq (inclusive), ordered by seq, step, attempt, kind. Input rows that overlap come whole. */
 int store_ledger_read(struct store *s, int64_t run, uint64_t from_seq, uint64_t to_seq, store_done *done, void *arg, struct err *e);
+/* How far the recorded input of a run goes: next_seq, and as total how many of its items came from the source. */
+int store_input_end(struct store *s, int64_t run, store_done *done, void *arg, struct err *e);
 /* Only LEDGER_PROBLEM rows, items after `after_seq` (UINT64_MAX = from the first); code -1 = all. */
 int store_problem_list(struct store *s, int64_t run, uint64_t after_seq, int code, size_t limit, store_done *done, void *arg, struct err *e);
 int store_entry_get(struct store *s, struct str component, int64_t id, store_done *done, void *arg, struct err *e);

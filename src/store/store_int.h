@@ -21,6 +21,7 @@
 	X(COMPONENT_PUT)                                                                                               \
 	X(RUN_GET)                                                                                                     \
 	X(RUN_LIST)                                                                                                    \
+	X(INPUT_END)                                                                                                   \
 	X(LEDGER_READ)                                                                                                 \
 	X(PROBLEM_LIST)                                                                                                \
 	X(ENTRY_GET)                                                                                                   \

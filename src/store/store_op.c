@@ -64,12 +64,13 @@ int store_input_put(struct store *s, const struct input_row *input, store_done *
 	if (input->first_seq > (uint64_t)INT64_MAX - input->count)
 		return err_set(e, ERR_LIMIT, "item %llu is beyond the last number of an input item",
 			       (unsigned long long)input->first_seq);
-	int code = store_op_new(&op, s, OP_INPUT_PUT, input->lines.len, e);
+	int code = store_op_new(&op, s, OP_INPUT_PUT, input->lines.len + input->made_state.len, e);
 	if (code)
 		return code;
 	char *at = op->copied;
 	op->input = *input;
 	op->input.lines = keep(&at, input->lines);
+	op->input.made_state = keep(&at, input->made_state);
 	store_op_queue(s, op, done, arg);
 	return 0;
 }
@@ -162,6 +163,11 @@ int store_run_list(struct store *s, int64_t before, int state, size_t limit, sto
 	struct op_query q = { .before = before > 0 ? before : INT64_MAX, .code = state, .limit = page(limit) };
 
 	return ask(s, OP_RUN_LIST, &q, done, arg, e);
+}
+
+int store_input_end(struct store *s, int64_t run, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_INPUT_END, &(struct op_query){ .id = run }, done, arg, e);
 }
 
 int store_ledger_read(struct store *s, int64_t run, uint64_t from_seq, uint64_t to_seq, store_done *done, void *arg,

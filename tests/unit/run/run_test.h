@@ -194,6 +194,51 @@ static enum verdict save_start(struct step *s, struct item *it)
 	return STEP_WAIT;
 }
 
+/* Makes `every` items of each, three a chunk, and says so in an outcome; goes on where an earlier process was cut off.
+ */
+static void many_go_on(struct step *s, struct item *it);
+
+static void many_end(struct step *s, struct item *it)
+{
+	struct ledger_row row = {
+		.key = step_key(s, it, 1), .kind = LEDGER_OUTCOME, .at = 1, .code = 200, .head = STR("{}")
+	};
+	if (!step_recorded(s, it, LEDGER_OUTCOME))
+		step_record(s, it, &row, NULL);
+	step_become(s, it);
+}
+
+static void many_go_on(struct step *s, struct item *it)
+{
+	const struct probe_opts *o = step_opts(s);
+	uint64_t made = (uint64_t)(uintptr_t)it->step_data, count = 0;
+	struct buf lines;
+	if (made == (uint64_t)o->every) {
+		many_end(s, it);
+		return;
+	}
+	buf_init(&lines, 4096);
+	for (; count < 3 && made < (uint64_t)o->every; count++, made++)
+		(void)buf_printf(&lines, "{\"data\":{\"n\":%" PRId64 "},\"_k\":%" PRIu64 "}\n",
+				 item_number(it) * 100 + (int64_t)made, made);
+	it->step_data = (void *)(uintptr_t)made;
+	step_make(s, it, buf_str(&lines), (uint32_t)count, made, STR("{}"), many_go_on);
+	buf_done(&lines);
+}
+
+static enum verdict many_start(struct step *s, struct item *it)
+{
+	const struct ledger_row *made = step_recorded(s, it, LEDGER_MADE);
+	it->step_data = made ? (void *)(uintptr_t)made->number : NULL;
+	if (step_recorded(s, it, LEDGER_OUTCOME))
+		many_end(s, it);
+	else if (step_is_replay(s))
+		return step_problem(s, it, "not_recorded", "Not recorded", "nothing is here");
+	else
+		many_go_on(s, it);
+	return STEP_WAIT;
+}
+
 #define PROBE(kind_name, ...)                                                                                          \
 	static const struct kind kind_##kind_name = { .name = #kind_name,                                              \
 						      .title = #kind_name,                                             \
@@ -208,9 +253,10 @@ PROBE(slow, .open = slow_open, .start = slow_start, .flush = slow_flush, .close 
 PROBE(tag, .start = tag_start);
 PROBE(note, .start = note_start);
 PROBE(save, .start = save_start);
+PROBE(many, .start = many_start);
 PROBE(answer, .is_response = true);
-static const struct kind *const probe_kinds[] = { &kind_input, &kind_pass, &kind_fail,	 &kind_slow, &kind_tag,
-						  &kind_note,  &kind_save, &kind_answer, NULL };
+static const struct kind *const probe_kinds[] = { &kind_input, &kind_pass, &kind_fail, &kind_slow,   &kind_tag,
+						  &kind_note,  &kind_save, &kind_many, &kind_answer, NULL };
 static UNUSED const struct flow_env probe_env = { .kinds = probe_kinds };
 
 /* ---- the input ---- */

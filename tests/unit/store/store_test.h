@@ -33,7 +33,7 @@ struct answer {
 	int change;
 	bool was_recorded;
 	size_t n, n_inputs;
-	uint64_t total;
+	uint64_t total, next_seq;
 	struct buf rows; /* one line a row */
 };
 
@@ -77,6 +77,7 @@ static inline void on_answer(void *arg, const struct store_result *r)
 	a->n = r->n;
 	a->n_inputs = r->n_inputs;
 	a->total = r->total;
+	a->next_seq = r->next_seq;
 	render_rows(a, r);
 	if (a->loop)
 		loop_stop(a->loop);

@@ -213,6 +213,43 @@ TEST(input_chunks_that_overlap_come_whole)
 	place_drop(&p);
 }
 
+static void check_made(void *arg, const struct store_result *r)
+{
+	assert_int_equal(r->n, 1);
+	assert_int_equal(r->rows[0].kind, LEDGER_MADE);
+	assert_int_equal(r->rows[0].key.step, 4);
+	assert_int_equal(r->rows[0].number, 4);
+	assert_str(r->rows[0].head, "{\"d\":2}");
+	assert_int_equal(r->n_inputs, 2);
+	assert_int_equal(r->inputs[0].made_by, 0);
+	assert_int_equal(r->inputs[1].made_by, 5);
+	assert_int_equal(r->inputs[1].parent, 1);
+	on_answer(arg, &(struct store_result){ 0 });
+}
+
+TEST(made_items_and_how_many_they_are_become_one_record)
+{
+	struct place p;
+	struct answer a auto_answer = { 0 };
+	struct input_row
+	    source = { 1, 0, 2, STR("two") },
+	    made = { 1, 2, 3, STR("three"), .made_by = 5, .parent = 1, .made = 3, .made_state = STR("{\"d\":1}") },
+	    more = { 1, 5, 1, STR("one"), .made_by = 5, .parent = 1, .made = 4, .made_state = STR("{\"d\":2}") };
+
+	place_new(&p);
+	ASK(&p, &a, store_input_end(p.store, 1, on_answer, &a, e));
+	assert_true(a.next_seq == 0 && a.total == 0);
+	assert_int_equal(store_input_put(p.store, &source, NULL, NULL, NULL), 0);
+	assert_int_equal(store_input_put(p.store, &made, NULL, NULL, NULL), 0);
+	assert_int_equal(store_input_put(p.store, &more, NULL, NULL, NULL), 0);
+	assert_int_equal(store_input_put(p.store, &made, NULL, NULL, NULL), 0); /* a smaller number does not win */
+	ASK(&p, &a, store_input_end(p.store, 1, on_answer, &a, e));
+	assert_int_equal(a.next_seq, 6);
+	assert_int_equal(a.total, 2);
+	ASK(&p, &a, store_ledger_read(p.store, 1, 1, 2, check_made, &a, e));
+	place_drop(&p);
+}
+
 static void put_call(struct place *p, uint64_t seq, uint32_t attempt, bool has_outcome)
 {
 	struct ledger_row row = a_row(1, seq, LEDGER_INTENT, "");
@@ -449,6 +486,7 @@ RUN_TESTS(CLAIM(a_run_is_created_read_updated_and_listed), CLAIM(runs_are_paged_
 	  CLAIM(reads_see_the_writes_queued_before_them_and_not_those_after), CLAIM(a_ledger_row_is_recorded_once),
 	  CLAIM(ledger_ranges_hold_over_all_64_bits), CLAIM(the_order_is_seq_step_attempt_kind),
 	  CLAIM(bodies_keep_every_byte_empty_ones_too), CLAIM(input_chunks_that_overlap_come_whole),
+	  CLAIM(made_items_and_how_many_they_are_become_one_record),
 	  CLAIM(dropping_problems_forgets_failed_calls_but_no_unknown_one),
 	  CLAIM(components_keep_every_version_and_the_last_import_is_the_newest),
 	  CLAIM(a_version_kept_for_a_run_alone_is_found_but_not_published),
