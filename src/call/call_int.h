@@ -3,6 +3,7 @@
 #pragma once
 #include "base/json.h"
 #include "base/opt.h"
+#include "base/quote.h"
 #include "call/call.h"
 
 /* ---- complaints: counted, formatted, handed on ---- */
@@ -252,8 +253,6 @@ struct content {
 /* Read a body by its content type. 0 or -ERR_NO_MEMORY. */
 int content_read(const struct call_answer *x, const struct expected *expected, struct arena *a, struct content *ret);
 struct str answer_header(const struct call_answer *x, const char *lower_name); /* first one; ptr NULL when absent */
-/* The text in `a` on one line, runs of blanks and control bytes as one space, invalid UTF-8 as "?", clipped. */
-struct str quote_safely(struct arena *a, struct str text, size_t max);
 /* The <title> of an HTML text, or the null string. */
 struct str html_title(struct str html);
 const char *status_phrase(int status);
