@@ -19,6 +19,19 @@ void csv_reader_done(struct csv_reader *r)
 	r->n = r->cap = 0;
 }
 
+/* The buffer has failed: the record is too long, or memory is out. */
+static int text_failed(const struct csv_reader *r, struct err *e)
+{
+	if (r->text.failed == ERR_NO_MEMORY)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	return err_set(e, ERR_LIMIT, "line %u is longer than %u bytes", r->line, CSV_FIELD_MAX);
+}
+
+static int text_append(struct csv_reader *r, char c, struct err *e)
+{
+	return buf_append_char(&r->text, c) < 0 ? text_failed(r, e) : 0;
+}
+
 static int field_end(struct csv_reader *r, struct err *e)
 {
 	if (r->n == CSV_FIELDS_MAX)
@@ -33,7 +46,7 @@ static int field_end(struct csv_reader *r, struct err *e)
 	}
 	r->ends[r->n++] = r->text.len;
 	r->state = CSV_FIELD_START;
-	return buf_ok(&r->text) ? 0 : err_set(e, ERR_LIMIT, "line %u is longer than %u bytes", r->line, CSV_FIELD_MAX);
+	return buf_ok(&r->text) ? 0 : text_failed(r, e);
 }
 
 /* A line end outside of quotes. An empty line is no record. */
@@ -69,7 +82,7 @@ static int char_in_plain(struct csv_reader *r, char c, struct err *e)
 		return 0;
 	default:
 		r->state = CSV_PLAIN;
-		return buf_append_char(&r->text, c) < 0 ? err_set(e, ERR_LIMIT, "line %u is longer than %u bytes", r->line, CSV_FIELD_MAX) : 0;
+		return text_append(r, c, e);
 	}
 }
 
@@ -83,11 +96,11 @@ static int char_take(struct csv_reader *r, char c, struct err *e)
 		}
 		if (c == '\n')
 			r->next_line++;
-		return buf_append_char(&r->text, c) < 0 ? err_set(e, ERR_LIMIT, "line %u is longer than %u bytes", r->line, CSV_FIELD_MAX) : 0;
+		return text_append(r, c, e);
 	case CSV_QUOTE_SEEN:
 		if (c == '"') {
 			r->state = CSV_QUOTED;
-			return buf_append_char(&r->text, c) < 0 ? -ERR_LIMIT : 0;
+			return text_append(r, c, e);
 		}
 		if (c != ',' && c != '\n' && c != '\r')
 			return err_set(e, ERR_INVALID, "line %u: text follows a closing quote; write quotes inside a field twice", r->next_line);
