@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies that are many values one below the other: lines of JSON, server-sent events, CSV. */
-#include "base/csv.h"
+#include "base/csv_table.h"
 #include "call/content_int.h"
 
 #define NESTED_MAX (CONTENT_DEPTH_MAX - 4) /* of JSON inside of a list or an event */
@@ -135,77 +135,45 @@ int content_events(struct str text, struct arena *a, struct content *ret)
 
 /* ---- CSV ---- */
 
-struct table {
-	struct arena *a;
-	struct str *names; /* of the header row; NULL until it was read */
-	size_t n;
-	struct value rows;
-};
-
-static int csv_trouble(struct table *t, struct content *ret, char *detail)
+static int csv_trouble(struct arena *a, struct content *ret, const struct err *e)
 {
-	return content_trouble(ret, "invalid_csv", "The answer is not valid CSV", detail);
+	return content_trouble(ret, "invalid_csv", "The answer is not valid CSV", arena_printf(a, "%s", e->msg));
 }
 
-static int table_header(struct table *t, const struct csv_reader *r, struct content *ret)
+/* Records up to the end; the first one names the columns. */
+static int read_records(struct csv_reader *reader, struct str text, struct arena *a, struct value *ret_rows,
+			struct err *e)
 {
-	t->n = csv_fields(r);
-	t->names = ARENA_ARRAY(t->a, struct str, t->n + 1);
-	if (!t->names)
-		return -ERR_NO_MEMORY;
-	for (size_t i = 0; i < t->n; i++) {
-		t->names[i] = arena_str(t->a, csv_field(r, i));
-		if (!t->names[i].ptr)
-			return -ERR_NO_MEMORY;
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(t->names[k], t->names[i]))
-				return csv_trouble(t, ret,
-						   arena_printf(t->a, "line %u: two columns are named \"%.*s\"",
-								r->line, STR_ARG(quote_safely(t->a, t->names[i], 60))));
-	}
-	return 0;
-}
-
-static int table_row(struct table *t, const struct csv_reader *r, struct content *ret)
-{
-	struct value row = value_object();
-	if (!t->names)
-		return table_header(t, r, ret);
-	if (csv_fields(r) != t->n)
-		return csv_trouble(
-		    t, ret,
-		    arena_printf(t->a, "line %u has %zu fields, the header row has %zu", r->line, csv_fields(r), t->n));
-	for (size_t i = 0; i < t->n; i++) {
-		struct value v = value_string_copy(t->a, csv_field(r, i));
-		if (v.kind == VALUE_ABSENT || value_add(t->a, &row, t->names[i], v) < 0)
+	struct csv_table table = { 0 };
+	for (;;) {
+		struct value row;
+		size_t used = 0;
+		int r = text.len ? csv_push(reader, text, &used, e) : 0;
+		text = str_from(text.ptr + used, text.len - used);
+		if (r == 0)
+			r = csv_end(reader, e);
+		if (r <= 0)
+			return r;
+		r = csv_table_take(&table, reader, a, a, &row, e);
+		if (r < 0)
+			return r;
+		if (r == 1 && value_push(a, ret_rows, row) < 0)
 			return -ERR_NO_MEMORY;
 	}
-	return value_push(t->a, &t->rows, row);
 }
 
 int content_csv(struct str text, struct arena *a, struct content *ret)
 {
-	struct table t = { .a = a, .rows = value_array() };
+	struct value rows = value_array();
 	struct csv_reader reader;
 	struct err e = ERR_INIT;
-	int r = 1, failed = 0;
 	csv_reader_init(&reader);
-	while (r == 1 && failed == 0 && !ret->trouble) {
-		size_t used = 0;
-		r = text.len ? csv_push(&reader, text, &used, &e) : 0;
-		text = str_from(text.ptr + used, text.len - used);
-		if (r == 0)
-			r = csv_end(&reader, &e) == 1 ? 2 : e.code;
-		if (r > 0)
-			failed = table_row(&t, &reader, ret);
-	}
+	int r = read_records(&reader, text, a, &rows, &e);
 	csv_reader_done(&reader);
-	if (failed < 0 || r == -ERR_NO_MEMORY)
-		return -ERR_NO_MEMORY;
-	if (ret->trouble)
-		return 0;
+	if (r == -ERR_NO_MEMORY)
+		return r;
 	if (r < 0)
-		return csv_trouble(&t, ret, arena_printf(a, "%s", e.msg));
-	ret->value = t.rows;
+		return csv_trouble(a, ret, &e);
+	ret->value = rows;
 	return 0;
 }
