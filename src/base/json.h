@@ -24,6 +24,7 @@ struct json_error {
 	size_t offset;
 	unsigned line, column; /* from 1, columns in bytes */
 	bool had_duplicates;   /* set also on success under JSON_DUP_LAST */
+	const char *why;       /* the reason alone, static; NULL on success */
 };
 
 /*

@@ -6,7 +6,7 @@
  * which is the very layout of struct member. An open container has a slot below them that remembers its parent; when it
  * closes, what lies above is copied into the arena once, at its exact size, and the slot becomes the container's value.
  */
-#include "base/json.h"
+#include "base/json_int.h"
 #include "base/alloc.h"
 #include "base/key_index.h"
 #include "base/num.h"
@@ -455,31 +455,34 @@ static const char *parse_values(struct parser *ps, const char *p)
 	return p;
 }
 
-/* The place in words and numbers. `text` is the caller's: ours may have been rewritten in place. */
-static int report(const struct parser *ps, struct str text, struct json_error *je, struct err *e)
+void json_place_advance(struct json_error *at, struct str text)
 {
-	struct json_error at = { .offset = (size_t)(ps->bad - ps->text), .line = 1, .column = 1 };
-	for (size_t i = 0; i < at.offset; i++) {
-		at.column++;
-		if (text.ptr[i] == '\n') {
-			at.line++;
-			at.column = 1;
-		}
+	if (text.len == 0)
+		return;
+	const char *p = text.ptr, *end = p + text.len, *feed;
+	at->offset += text.len;
+	while (p < end && (feed = memchr(p, '\n', (size_t)(end - p)))) {
+		at->line++;
+		at->column = 1;
+		p = feed + 1;
 	}
+	at->column += (unsigned)(end - p);
+}
+
+int json_report(const struct json_error *at, int code, struct str rest, struct err *e)
+{
 	char near[NEAR_MAX + 1];
 	size_t n = 0;
-	for (; n < NEAR_MAX && at.offset + n < text.len; n++) {
-		char c = text.ptr[at.offset + n];
+	for (; n < NEAR_MAX && n < rest.len; n++) {
+		char c = rest.ptr[n];
 		near[n] = (char)(c == '"' ? '\'' : c >= ' ' && c < 0x7F ? c : '.');
 	}
 	near[n] = '\0';
-	if (je)
-		*je = at;
 	if (n == 0)
-		return err_set(e, ps->code, "invalid JSON at offset %zu (line %u, column %u): %s", at.offset, at.line,
-			       at.column, ps->why);
-	return err_set(e, ps->code, "invalid JSON at offset %zu (line %u, column %u): %s, near \"%s\"", at.offset,
-		       at.line, at.column, ps->why, near);
+		return err_set(e, code, "invalid JSON at offset %zu (line %u, column %u): %s", at->offset, at->line,
+			       at->column, at->why);
+	return err_set(e, code, "invalid JSON at offset %zu (line %u, column %u): %s, near \"%s\"", at->offset,
+		       at->line, at->column, at->why, near);
 }
 
 /* Own copy of the text, if asked for, and the limits before the first byte is read. */
@@ -504,8 +507,8 @@ static bool begin(struct parser *ps, struct str text, const struct json_options 
 	return true;
 }
 
-int json_parse(struct arena *a, struct str text, const struct json_options *opt, struct value *ret,
-	       struct json_error *je, struct err *e)
+int json_parse_part(struct arena *a, struct str text, const struct json_options *opt, struct value *ret,
+		    size_t *ret_used, struct json_error *je)
 {
 	static const struct json_options usual = { 0 };
 	struct parser ps; /* field by field: zeroing the slots would cost more than a small text */
@@ -521,20 +524,35 @@ int json_parse(struct arena *a, struct str text, const struct json_options *opt,
 	ps.duplicates = opt->duplicates;
 	ps.is_ours = ps.had_duplicates = false;
 	const char *p = begin(&ps, text, opt) ? parse_values(&ps, ps.text) : NULL;
-	if (p) {
+	if (p && !ret_used) {
 		p = skip_space(p, ps.end);
 		if (p != ps.end)
 			p = refuse(&ps, p, "something stands behind the value");
 	}
-	int r = 0;
 	if (p) {
 		*ret = ps.slots[0].value;
+		if (ret_used)
+			*ret_used = (size_t)(p - ps.text);
 		if (je)
 			*je = (struct json_error){ .had_duplicates = ps.had_duplicates };
-	} else {
-		r = report(&ps, text, je, e);
+	} else if (je) {
+		*je = (struct json_error){ .line = 1, .column = 1, .why = ps.why };
+		/* The caller's text: ours may have been rewritten in place. */
+		json_place_advance(je, str_from(text.ptr, (size_t)(ps.bad - ps.text)));
 	}
 	if (ps.slots != ps.fixed)
 		free(ps.slots);
-	return r;
+	return p ? 0 : -ps.code;
+}
+
+int json_parse(struct arena *a, struct str text, const struct json_options *opt, struct value *ret,
+	       struct json_error *je, struct err *e)
+{
+	struct json_error at;
+	int r = json_parse_part(a, text, opt, ret, NULL, &at);
+	if (je)
+		*je = at;
+	if (r == 0)
+		return 0;
+	return json_report(&at, -r, text.len ? str_from(text.ptr + at.offset, text.len - at.offset) : text, e);
 }
