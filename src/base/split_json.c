@@ -328,11 +328,12 @@ int split_json_push(struct split *s, struct str bytes)
 {
 	const char *p = bytes.ptr, *end = p + bytes.len;
 	while (p && p < end) {
-		if (!s->collecting)
-			p = skip_space(p, end);
-		else if (!(p = go_on_collecting(s, p, end)))
-			break;
-		if (p < end && !s->collecting)
+		if (s->collecting) {
+			p = go_on_collecting(s, p, end);
+			continue;
+		}
+		p = skip_space(p, end);
+		if (p < end)
 			p = step(s, p, end);
 	}
 	return p ? 0 : s->result;
