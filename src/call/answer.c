@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An answer as it is kept: made once from the wire, written to the ledger, read again as often as somebody asks. */
 #include "base/utf8.h"
+#include "call/attempt.h"
 #include "call/call_int.h"
-#include <stdio.h>
 
 #define HEAD_MAX_BYTES (2u << 20) /* of the head when it is read: 256 KiB of headers, escaped at worst */
 
@@ -48,19 +48,6 @@ static int add_header(const struct header *h, struct secrets *secrets, struct ar
 	return value_push(a, list, pair);
 }
 
-/* Microseconds as milliseconds: 1234 -> 1.234, 1500 -> 1.5, 2000 -> 2. */
-static struct value msec_value(struct arena *a, uint32_t usec)
-{
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%u.%03u", usec / 1000, usec % 1000);
-	while (n > 0 && text[n - 1] == '0')
-		n--;
-	if (n > 0 && text[n - 1] == '.')
-		n--;
-	struct str copy = arena_str(a, str_from(text, (size_t)n));
-	return copy.ptr ? value_number_text(copy) : VALUE_NONE;
-}
-
 static int set_timings(const struct http_timings *t, struct arena *a, struct value *ret)
 {
 	const struct {
@@ -70,7 +57,7 @@ static int set_timings(const struct http_timings *t, struct arena *a, struct val
 		     { STR("sent"), t->sent }, { STR("first_byte"), t->first_byte }, { STR("total"), t->total } };
 	*ret = value_object();
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct value v = rows[i].usec ? msec_value(a, rows[i].usec) : VALUE_NONE;
+		struct value v = rows[i].usec ? call_msec_value(a, rows[i].usec) : VALUE_NONE;
 		if (rows[i].usec && (v.kind == VALUE_ABSENT || value_add(a, ret, rows[i].name, v) < 0))
 			return -ERR_NO_MEMORY;
 	}
@@ -139,6 +126,10 @@ int call_answer_write(const struct call_answer *x, struct buf *head)
 	(void)json_write(head, &x->headers, JSON_COMPACT);
 	(void)buf_append_c(head, ",\"timings\":");
 	(void)json_write(head, &x->timings, JSON_COMPACT);
+	if (x->rest.kind == VALUE_OBJECT) {
+		(void)buf_append_c(head, ",\"rest\":");
+		(void)json_write(head, &x->rest, JSON_COMPACT);
+	}
 	(void)buf_append_char(head, '}');
 	return buf_ok(head) ? 0 : -head->failed;
 }
@@ -193,6 +184,8 @@ int call_answer_read(struct str head, int status, struct str body, struct arena 
 		return err_set(e, ERR_INVALID, "head of an answer: not as written by call_answer_write()");
 	x.headers = *headers;
 	x.timings = *timings;
+	if (value_is(value_get_c(&v, "rest"), VALUE_OBJECT))
+		x.rest = *value_get_c(&v, "rest");
 	*ret = x;
 	return 0;
 }

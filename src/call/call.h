@@ -118,6 +118,7 @@ struct call_answer {
 	struct value headers; /* array of [name, value], names in lower case, secrets masked */
 	struct str body;      /* decoded bytes */
 	struct value timings; /* object, milliseconds */
+	struct value rest;    /* object: who had asked for the rest that held the call back; absent = nobody */
 };
 /* From the wire: copies into `a` (the body is taken over into `ret_body`, malloc'd, freed by the caller with free()).
  */
