@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Execute API call, inside: what is compiled, and one call's life. */
 #pragma once
+#include "call/attempt.h"
 #include "call/call.h"
 #include "call/redirect.h"
 #include "step/step_int.h"
@@ -9,6 +10,7 @@
 #define API_CALL_ATTEMPTS_DEFAULT 3
 #define API_CALL_BACKOFF_BASE 500  /* ms; full jitter below base * 2^n */
 #define API_CALL_BACKOFF_CAP 60000 /* ms */
+#define API_CALL_REST_HEADER 64	   /* bytes kept of the name of a header that asks for rest */
 
 struct api_call_opts {
 	struct str result_store_field, system, connector, query_path, method_name;
@@ -61,7 +63,11 @@ struct api_call {
 	struct call_trail trail;
 	struct http_transfer *transfer;
 	struct loop_timer timer;
-	uint64_t queued_ns, sent_ns; /* when it was ready, when it went out */
+	struct call_again again;      /* why this attempt is made */
+	uint64_t ready_ns, sent_ns;   /* when it could go but for slot, disk and rest; when it went out */
+	uint64_t ended_ns;	      /* when the attempt before ended; 0 = there is none */
+	uint64_t rested_ns;	      /* the step's rests: until ready_ns, from sent_ns on those in between */
+	struct value rest;	      /* who asked for these; absent = there were none */
 };
 
 struct api_call_step {
@@ -71,9 +77,27 @@ struct api_call_step {
 	struct list in[API_CALL_BACKOFF + 1];
 	size_t slots_used;
 	struct loop_timer pause; /* while it runs nothing is sent: an answer asked for it */
+	uint64_t rested_ns;	 /* pauses that are over, summed up */
+	uint64_t rest_since_ns;	 /* 0 = no pause runs */
+	struct call_rest rest;	 /* who asked for the latest one */
+	char rest_header[API_CALL_REST_HEADER];
 	struct buf scratch;
 	bool is_pumping;
 };
+
+/*
+ * api_call_times.c: what is told of an attempt. ready, sent, ended follow each other for each attempt; why is said between ended and ready.
+ */
+void api_call_is_ready(const struct api_call_step *st, struct api_call *c);
+void api_call_goes_out(const struct api_call_step *st, struct api_call *c);
+void api_call_has_ended(struct api_call *c, struct call_answer *x); /* adds its times to the answer */
+void api_call_again(struct api_call *c, enum call_why why); /* another attempt is due */
+void api_call_again_after(struct api_call *c, const struct call_judgement *j, msec_t wait); /* after a failure, `wait` from now */
+void api_call_resumes(struct api_call *c, const struct ledger_row *last); /* an earlier process got as far as this row */
+void api_call_rest_begins(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j);
+void api_call_rest_ends(struct api_call_step *st);
+/* What the ledger keeps of the intent; borrows the request or `scratch`. */
+struct str api_call_intent(const struct api_call *c, struct buf *scratch);
 
 /* api_call_run.c */
 int api_call_open(struct step *s, struct err *e);

@@ -90,6 +90,7 @@ static void on_backoff(struct loop_timer *t)
 {
 	struct api_call *c = CONTAINER_OF(t, struct api_call, timer);
 	struct api_call_step *st = step_state(c->step);
+	api_call_is_ready(st, c);
 	/* After redirects a new try begins where the first began: the way may lead elsewhere by now. */
 	c->request = c->first;
 	c->trail = (struct call_trail){ 0 };
@@ -131,20 +132,11 @@ static void record_outcome(struct api_call_step *st, struct api_call *c, const s
 	step_record(st->step, c->item, &row, NULL);
 }
 
-/* How long the call stood here before its bytes left goes beside what the wire took. */
-static void add_queue_time(struct api_call *c, struct call_answer *x)
-{
-	struct arena *a = &c->item->arena;
-	double queued = (double)(c->sent_ns - c->queued_ns) / 1e6;
-	char text[32];
-	(void)snprintf(text, sizeof(text), "%.3f", queued);
-	if (x->timings.kind == VALUE_OBJECT)
-		(void)value_set(a, &x->timings, STR("queue"), value_number_text(arena_str(a, str_c(text))));
-}
-
-static void go_again(struct api_call_step *st, struct api_call *c)
+static void go_again(struct api_call_step *st, struct api_call *c, enum call_why why)
 {
 	c->attempt++;
+	api_call_again(c, why);
+	api_call_is_ready(st, c);
 	if (call_spec_is_repeatable(st->plan->spec))
 		record_intent(st, c);
 	else
@@ -166,7 +158,7 @@ static bool follow_redirect(struct api_call_step *st, struct api_call *c, const 
 	case CALL_HOP_FOLLOW:
 		c->request = next;
 		c->tries--; /* a hop is no new try */
-		go_again(st, c);
+		go_again(st, c, CALL_WHY_REDIRECT);
 		return true;
 	case CALL_HOP_REFUSED: {
 		struct err e = ERR_INIT;
@@ -181,24 +173,30 @@ static bool follow_redirect(struct api_call_step *st, struct api_call *c, const 
 
 static void on_pause_over(struct loop_timer *t)
 {
-	pump(CONTAINER_OF(t, struct api_call_step, pause));
+	struct api_call_step *st = CONTAINER_OF(t, struct api_call_step, pause);
+	api_call_rest_ends(st);
+	pump(st);
 }
 
-/* One answer that asks for rest speaks for all calls of the step: they go to the same system with the same credential. */
-static void step_pauses(struct api_call_step *st, msec_t wait)
+/* One answer that asks for rest speaks for all calls of the step: to one system, with one credential. */
+static void step_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j)
 {
-	if (!loop_timer_is_running(&st->pause) || st->pause.at < loop_now(step_loop(st->step)) + wait)
-		(void)loop_timer_start(&st->pause, wait);
+	bool is_longer =
+	    !loop_timer_is_running(&st->pause) || st->pause.at < loop_now(step_loop(st->step)) + j->wait_ms;
+	if (is_longer && loop_timer_start(&st->pause, j->wait_ms) == 0)
+		api_call_rest_begins(st, x, j);
 }
 
-static void call_waits(struct api_call_step *st, struct api_call *c, const struct call_judgement *j)
+static void call_waits(struct api_call_step *st, struct api_call *c, const struct call_answer *x,
+		       const struct call_judgement *j)
 {
 	msec_t wait = backoff(c->tries);
 	if (wait < j->wait_ms)
 		wait = j->wait_ms;
 	if (j->verdict == CALL_WAIT && j->wait_ms)
-		step_pauses(st, j->wait_ms);
+		step_pauses(st, x, j);
 	c->attempt++;
+	api_call_again_after(c, j, wait);
 	call_move(st, c, API_CALL_BACKOFF);
 	if (loop_timer_start(&c->timer, wait) < 0)
 		on_backoff(&c->timer);
@@ -221,7 +219,7 @@ static void on_response(void *arg, const struct http_response *r)
 		pump(st);
 		return;
 	}
-	add_queue_time(c, &x);
+	api_call_has_ended(c, &x);
 	record_outcome(st, c, &x);
 	if (follow_redirect(st, c, r)) {
 		pump(st);
@@ -230,7 +228,7 @@ static void on_response(void *arg, const struct http_response *r)
 	struct call_judgement j;
 	(void)call_judge_full(st->plan->spec, st->plan->rule, &x, a, &j);
 	if (may_try_again(st, c, &j))
-		call_waits(st, c, &j);
+		call_waits(st, c, &x, &j);
 	else
 		call_judged(st, c, &j);
 	pump(st);
@@ -245,7 +243,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 		st->slots_used++;
 	c->has_slot = true;
 	c->tries++;
-	c->sent_ns = clock_mono_ns();
+	api_call_goes_out(st, c);
 	call_move(st, c, API_CALL_IN_FLIGHT);
 	struct http_request request = {
 		.method = str_c(call_method_name(c->request.method)),
@@ -302,7 +300,7 @@ static void record_intent(struct api_call_step *st, struct api_call *c)
 		.key = step_key(st->step, c->item, c->attempt),
 		.kind = LEDGER_INTENT,
 		.at = clock_wall(),
-		.head = c->request.masked,
+		.head = api_call_intent(c, &st->scratch),
 	};
 	call_move(st, c, API_CALL_RECORDING);
 	step_record(st->step, c->item, &row, on_intent);
@@ -359,7 +357,7 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		return;
 	}
 	c->first = c->request;
-	c->queued_ns = clock_mono_ns();
+	api_call_is_ready(st, c);
 	if (call_spec_is_repeatable(st->plan->spec)) {
 		record_intent(st, c);
 	} else {
@@ -436,6 +434,7 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 	}
 	if (is_open && !step_is_replay(st->step)) {
 		c->attempt = intent->key.attempt + 1;
+		api_call_resumes(c, intent);
 		return false;
 	}
 	if (outcome && !is_open) {
@@ -448,8 +447,10 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 			       call_redirect_is_followed(call_spec_method(st->plan->spec), x.status);
 		struct call_judgement j;
 		(void)call_judge_full(st->plan->spec, st->plan->rule, &x, &c->item->arena, &j);
-		if (!step_is_replay(st->step) && (in_hops || may_try_again(st, c, &j)))
+		if (!step_is_replay(st->step) && (in_hops || may_try_again(st, c, &j))) {
+			api_call_resumes(c, outcome);
 			return false;
+		}
 		call_judged(st, c, &j);
 		return true;
 	}

@@ -128,3 +128,14 @@ const struct kind step_execute_api_call = {
 	.flush = api_call_flush,
 	.close = api_call_close,
 };
+
+bool step_judge_recorded(const struct plan_step *s, const struct ledger_row *outcome, struct arena *a, struct call_judgement *ret)
+{
+	const struct api_call_plan *p = s->compiled;
+	struct call_answer x;
+	struct err e = ERR_INIT;
+	if (s->kind != &step_execute_api_call || call_answer_read(outcome->head, outcome->code, outcome->body, a, &x, &e) < 0)
+		return false;
+	(void)call_judge_full(p->spec, p->rule, &x, a, ret);
+	return true;
+}

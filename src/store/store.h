@@ -85,7 +85,7 @@ struct ledger_row {
 	msec_t at; /* wall clock */
 	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state */
 	int64_t number;	  /* ENTRY: entry id; MADE: how many */
-	struct str head;  /* INTENT: request as JSON; OUTCOME: { error, headers, timings } as JSON; PROBLEM: problem as JSON */
+	struct str head;  /* INTENT: request as JSON, with why it is made again; OUTCOME: { error, headers, timings, rest } as JSON; PROBLEM: problem as JSON */
 	struct str body;  /* OUTCOME: the answer's body as decoded */
 };
 

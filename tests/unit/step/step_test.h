@@ -13,7 +13,7 @@
 
 #define PEER_ITEMS 2048
 
-enum manners { PEER_ANSWERS, PEER_SILENT_FIRST, PEER_SAYS_500, PEER_SAYS_204 };
+enum manners { PEER_ANSWERS, PEER_SILENT_FIRST, PEER_SAYS_500, PEER_SAYS_204, PEER_LIMITS_ONCE };
 
 struct peer_item {
 	int seen, answered;
@@ -75,6 +75,10 @@ static inline void peer_answer(struct asked *q)
 	if (q->n >= 0 && q->n < PEER_ITEMS)
 		peer.items[q->n].answered++;
 	int status = peer.manners == PEER_SAYS_500 ? 500 : peer.manners == PEER_SAYS_204 ? 204 : 200;
+	if (peer.manners == PEER_LIMITS_ONCE && peer.requests == 1) {
+		status = 429;
+		(void)headers_add(&a, &h, STR("Retry-After"), STR("1"), NULL);
+	}
 	assert_int_equal(exchange_reply(q->x, status, &h, status == 204 ? STR_NULL : str_c(body)), 0);
 	arena_done(&a);
 }

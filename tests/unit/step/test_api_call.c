@@ -194,6 +194,44 @@ TEST(a_refused_connection_is_tried_again_then_named)
 	world_done(&w);
 }
 
+struct raw {
+	struct world *w;
+	bool has_come;
+	struct buf text;
+};
+
+static void on_raw(void *arg, const struct store_result *r)
+{
+	struct raw *raw = arg;
+	for (size_t i = 0; i < r->n; i++) {
+		(void)buf_append_str(&raw->text, r->rows[i].head);
+		(void)buf_append_char(&raw->text, '\n');
+	}
+	(void)buf_append_char(&raw->text, '\0');
+	raw->has_come = true;
+	loop_stop(raw->w->loop);
+}
+
+/* The heads of one item's rows, a line each. */
+static char *heads_of(struct world *w, uint64_t seq)
+{
+	struct err e = ERR_INIT;
+	struct raw raw = { .w = w };
+	buf_init(&raw.text, 1u << 20);
+	assert_int_equal(store_ledger_read(w->store, w->id, seq, seq, on_raw, &raw, &e), 0);
+	while (!raw.has_come)
+		(void)loop_run(w->loop);
+	return buf_take(&raw.text, NULL);
+}
+
+static int count(const char *text, const char *part)
+{
+	int n = 0;
+	for (const char *p = strstr(text, part); p; p = strstr(p + 1, part))
+		n++;
+	return n;
+}
+
 static bool was_live;
 
 static bool is_backing_off(void)
@@ -221,6 +259,9 @@ TEST(attempts_are_counted_over_a_restart)
 	assert_non_null(strstr(ledger, "0.1.2.2 "));
 	assert_null(strstr(ledger, "0.1.3.1 "));
 	free(ledger);
+	char *heads = heads_of(&w, 0);
+	assert_int_equal(count(heads, "\"again\":{\"why\":\"resumed\",\"wait\":"), 1);
+	free(heads);
 	peer_close();
 	world_done(&w);
 }
@@ -277,22 +318,45 @@ TEST(a_failing_server_is_asked_again_only_where_that_is_harmless)
 	}
 }
 
-struct raw {
-	struct world *w;
-	bool has_come;
-	struct buf text;
-};
-
-static void on_raw(void *arg, const struct store_result *r)
+TEST(an_attempt_keeps_why_it_was_made_and_who_held_it_back)
 {
-	struct raw *raw = arg;
-	for (size_t i = 0; i < r->n; i++) {
-		(void)buf_append_str(&raw->text, r->rows[i].head);
-		(void)buf_append_char(&raw->text, '\n');
-	}
-	(void)buf_append_char(&raw->text, '\0');
-	raw->has_come = true;
-	loop_stop(raw->w->loop);
+	struct world w;
+	world_init(&w, false);
+	peer_open(&w);
+	peer.manners = PEER_LIMITS_ONCE;
+	step_plan_of(&w, CALL(", in_flight: 1", "GET", "/get"));
+	step_run_n(&w, 2, 0);
+	assert_int_equal(w.row.items_out, 2);
+	char *limited = heads_of(&w, 0), *held = heads_of(&w, 1);
+	const char *asked = strstr(limited, "\"again\":{\"why\":\"asked\",\"wait\":");
+	assert_int_equal(count(limited, "\"again\""), 1);
+	assert_non_null(asked);
+	assert_true(strtod(strstr(asked, "wait") + 6, NULL) >= 1000); /* never before what was asked for */
+	assert_non_null(strstr(limited, "\"header\":\"retry-after\",\"asked\":1000}}"));
+	assert_int_equal(count(held, "\"again\""), 0);
+	assert_int_equal(count(held, "\"limiter\":"), 1);
+	assert_non_null(strstr(held, "\"rest\":{\"status\":429,\"asked\":1000,\"header\":\"retry-after\"}"));
+	free(limited);
+	free(held);
+	peer_close();
+	world_done(&w);
+}
+
+TEST(a_failed_attempt_has_times_and_the_next_one_its_back_off)
+{
+	struct world w;
+	world_init(&w, false);
+	peer_open(&w);
+	step_plan_port(&w, CALL(", attempts: 2", "POST", "/plain"), closed_port(&w));
+	step_run_n(&w, 1, 0);
+	char *heads = heads_of(&w, 0);
+	assert_int_equal(count(heads, "\"again\":{\"why\":\"back_off\",\"wait\":"), 1);
+	assert_int_equal(count(heads, "\"queue\":"), 2);
+	assert_int_equal(count(heads, "\"total\":"), 2);
+	assert_int_equal(count(heads, "\"limiter\":"), 0);
+	free(heads);
+	peer_close();
+	world_done(&w);
 }
 
 TEST(no_secret_is_in_the_ledger)
@@ -335,5 +399,7 @@ RUN_TESTS(CLAIM(no_more_calls_are_in_flight_than_the_step_says_and_order_is_kept
 	  CLAIM(the_promise_holds_wherever_the_run_is_cut), CLAIM(a_replay_gives_the_same_bytes_and_touches_nothing),
 	  CLAIM(a_refused_connection_is_tried_again_then_named), CLAIM(attempts_are_counted_over_a_restart),
 	  CLAIM(an_answer_that_does_not_come_is_asked_for_again_only_where_that_is_harmless),
-	  CLAIM(a_failing_server_is_asked_again_only_where_that_is_harmless), CLAIM(no_secret_is_in_the_ledger),
+	  CLAIM(a_failing_server_is_asked_again_only_where_that_is_harmless),
+	  CLAIM(an_attempt_keeps_why_it_was_made_and_who_held_it_back),
+	  CLAIM(a_failed_attempt_has_times_and_the_next_one_its_back_off), CLAIM(no_secret_is_in_the_ledger),
 	  CLAIM(a_missing_secret_fails_the_item_and_sends_nothing))
