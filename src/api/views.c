@@ -4,8 +4,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-#define CLIP_BYTES 65536
-
 void view_set(struct arena *a, struct value *object, const char *key, struct value v)
 {
 	(void)value_set(a, object, str_c(key), v);
@@ -155,7 +153,7 @@ struct value view_component(struct arena *a, const struct component *k, msec_t i
 	return v;
 }
 
-static struct value member_or_null(struct arena *a, const struct value *object, const char *key)
+struct value view_member(struct arena *a, const struct value *object, const char *key)
 {
 	struct value v = value_null();
 	const struct value *m = value_get_c(object, key);
@@ -177,7 +175,7 @@ static struct value view_field(struct arena *a, const struct field *f)
 	view_set(a, &v, "required", value_bool(f->required));
 	view_set(a, &v, "primary_key", value_bool(f->primary_key));
 	for (size_t i = 0; i < ARRAY_LEN(as_written); i++)
-		view_set(a, &v, as_written[i], member_or_null(a, f->source, as_written[i]));
+		view_set(a, &v, as_written[i], view_member(a, f->source, as_written[i]));
 	return v;
 }
 
@@ -212,86 +210,18 @@ struct value view_form(struct arena *a, const struct component *k, const struct 
 	struct value v = value_object(), title = value_string_copy(a, f->name),
 		     app_title = value_string_copy(a, k->name);
 	if (value_get_c(f->source, "title"))
-		title = member_or_null(a, f->source, "title");
+		title = view_member(a, f->source, "title");
 	if (k->title)
 		(void)value_copy(a, k->title, &app_title);
 	view_set_str(a, &v, "component", k->name);
 	view_set_str(a, &v, "form", f->name);
 	view_set(a, &v, "title", title);
-	view_set(a, &v, "description", member_or_null(a, f->source, "description"));
+	view_set(a, &v, "description", view_member(a, f->source, "description"));
 	view_set(a, &v, "app_title", app_title);
-	view_set(a, &v, "submit_title", member_or_null(a, f->source, "submit_title"));
+	view_set(a, &v, "submit_title", view_member(a, f->source, "submit_title"));
 	view_set(a, &v, "fields", view_fields(a, k, f->fields, f->n_fields));
 	view_set(a, &v, "entry_fields", view_entry_fields(a, k, f));
 	view_set_str(a, &v, "env", env);
 	view_set_str(a, &v, "submit", f->submit);
 	return v;
-}
-
-static struct value view_answer(struct arena *a, const struct ledger_row *row, const struct value *head)
-{
-	struct value v = value_object();
-	size_t clip = row->body.len < CLIP_BYTES ? row->body.len : CLIP_BYTES, bad = 0;
-	struct str body = str_from(row->body.ptr, clip);
-	if (!str_is_utf8(body, &bad))
-		body.len = bad; /* the rest is not text: the page says how long it is */
-	view_set_int(a, &v, "status", row->code);
-	view_set(a, &v, "headers", member_or_null(a, head, "headers"));
-	view_set(a, &v, "body", value_string_copy(a, body));
-	view_set_int(a, &v, "body_bytes", (int64_t)row->body.len);
-	view_set(a, &v, "clipped", value_bool(body.len < row->body.len));
-	return v;
-}
-
-static void call_add_outcome(struct arena *a, struct value *call, const struct ledger_row *row)
-{
-	struct value head = view_json(a, row->head);
-	const struct value *error = value_get_c(&head, "error");
-	bool has_error = value_is(error, VALUE_STRING) && !value_is_string(error, STR("none"));
-	view_set_str(a, call, "state", str_c(row->code && !has_error ? "answered" : "no answer"));
-	view_set(a, call, "outcome_at", view_time(a, row->at));
-	view_set(a, call, "answer", row->code ? view_answer(a, row, &head) : value_null());
-	view_set(a, call, "timings_ms", member_or_null(a, &head, "timings"));
-	if (has_error) {
-		struct value problem = value_object();
-		view_set(a, &problem, "type", *error);
-		view_set(a, &problem, "detail", member_or_null(a, &head, "detail"));
-		view_set(a, call, "problem", problem);
-	}
-}
-
-static struct value call_of_intent(struct arena *a, const struct plan *p, const struct ledger_row *row)
-{
-	struct value v = value_object();
-	view_set_str(a, &v, "step", row->key.step < p->n_steps ? p->steps[row->key.step].name : STR_NULL);
-	view_set_int(a, &v, "attempt", row->key.attempt);
-	view_set_str(a, &v, "state", STR("unknown outcome"));
-	view_set(a, &v, "intent_at", view_time(a, row->at));
-	view_set(a, &v, "outcome_at", value_null());
-	struct value request = view_json(a, row->head);
-	/* A binary body is kept as its size alone: { bytes: n }. */
-	const struct value *bytes = value_get_c(value_get_c(&request, "body"), "bytes");
-	if (bytes)
-		view_set(a, &request, "body", value_string(str_c(arena_printf(a, "(%.*s bytes)", STR_ARG(value_text(bytes))))));
-	view_set(a, &v, "request", request);
-	view_set(a, &v, "answer", value_null());
-	view_set(a, &v, "timings_ms", value_null());
-	view_set(a, &v, "problem", value_null());
-	return v;
-}
-
-struct value view_calls(struct arena *a, const struct plan *p, const struct ledger_row *rows, size_t n)
-{
-	struct value calls = value_array();
-	for (size_t i = 0; i < n; i++) {
-		if (rows[i].kind != LEDGER_INTENT)
-			continue;
-		struct value call = call_of_intent(a, p, &rows[i]);
-		for (size_t k = 0; k < n; k++)
-			if (rows[k].kind == LEDGER_OUTCOME && rows[k].key.step == rows[i].key.step &&
-			    rows[k].key.attempt == rows[i].key.attempt)
-				call_add_outcome(a, &call, &rows[k]);
-		(void)value_push(a, &calls, call);
-	}
-	return calls;
 }

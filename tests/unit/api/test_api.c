@@ -243,6 +243,33 @@ TEST(items_show_what_went_in_what_was_sent_and_what_came_back)
 	server_close(&s);
 }
 
+TEST(an_item_tells_each_attempt_with_its_reason_its_phases_and_who_judged_it)
+{
+	struct server s;
+	server_open(&s);
+	import(&s);
+	peer.manners = PEER_LIMITS_ONCE;
+	run_items(&s, "{\"items\":[{\"n\":1}]}");
+	struct reply r = get(&s, "/api/v1/runs/1/items/0");
+	assert_at(&s, r, "/state", "\"done\"");
+	assert_at(&s, r, "/calls/0/again", "null");
+	assert_at(&s, r, "/calls/0/verdict", "\"wait\"");
+	assert_at(&s, r, "/calls/0/rule", "\"default: 429\"");
+	assert_at(&s, r, "/calls/0/reused", "false");
+	assert_at(&s, r, "/calls/1/attempt", "2");
+	assert_at(&s, r, "/calls/1/again/why", "\"asked\"");
+	assert_at(&s, r, "/calls/1/again/text", "\"Retry-After: 1 s\"");
+	assert_at(&s, r, "/calls/1/again/status", "429");
+	assert_at(&s, r, "/calls/1/again/asked_ms", "1000");
+	assert_at(&s, r, "/calls/1/verdict", "\"ok\"");
+	assert_at(&s, r, "/calls/1/rest", "null");
+	assert_at(&s, r, "/calls/1/request/again", "(absent)"); /* told once, beside the request */
+	assert_non_null(strstr(at(&s, &r, "/calls/0/phases_ms"), "\"connect\":"));
+	assert_non_null(strstr(at(&s, &r, "/calls/1/phases_ms"), "\"wait\":"));
+	assert_non_null(strstr(at(&s, &r, "/calls/1/sent_at"), "Z\""));
+	server_close(&s);
+}
+
 TEST(entries_are_paged_and_found)
 {
 	struct server s;
@@ -364,6 +391,7 @@ TEST(other_sites_may_not_speak_through_a_browser)
 RUN_TESTS(CLAIM(a_component_is_imported_listed_and_given_back), CLAIM(a_wrong_component_is_refused_with_every_place),
 	  CLAIM(a_form_says_what_to_draw), CLAIM(a_submission_answers_with_the_item_and_its_entry),
 	  CLAIM(a_run_is_on_disk_when_it_is_accepted_and_waited_for_on_request), CLAIM(runs_are_paged_from_the_newest),
-	  CLAIM(items_show_what_went_in_what_was_sent_and_what_came_back), CLAIM(entries_are_paged_and_found),
-	  CLAIM(wrong_methods_and_addresses_are_told_apart), CLAIM(odd_bytes_in_an_address_give_a_problem_in_utf8),
-	  CLAIM(other_sites_may_not_speak_through_a_browser))
+	  CLAIM(items_show_what_went_in_what_was_sent_and_what_came_back),
+	  CLAIM(an_item_tells_each_attempt_with_its_reason_its_phases_and_who_judged_it),
+	  CLAIM(entries_are_paged_and_found), CLAIM(wrong_methods_and_addresses_are_told_apart),
+	  CLAIM(odd_bytes_in_an_address_give_a_problem_in_utf8), CLAIM(other_sites_may_not_speak_through_a_browser))
