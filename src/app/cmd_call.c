@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir call: one API call outside of any run. The same spec, request and judgement as in a dataflow; no ledger. */
-#include "app/app.h"
+#include "app/waterfall.h"
 
 #include "base/clock.h"
 #include "call/redirect.h"
 
 #include <string.h>
+
+#define ATTEMPTS_MAX (CALL_HOPS_MAX + 1) /* of one call: the first, and a redirect each */
 
 struct call_command {
 	struct app app;
@@ -19,6 +21,9 @@ struct call_command {
 	struct call_result_rule *rule;
 	struct call_request request;
 	struct call_trail trail;
+	struct call_attempt attempts[ATTEMPTS_MAX];
+	size_t n_attempts;
+	uint64_t ended_ns; /* when the latest ended */
 	bool is_done;
 	int code;
 };
@@ -149,10 +154,63 @@ static void answer_print(const struct call_answer *x)
 	for (size_t i = 0; i < x->headers.len; i++)
 		fprintf(stderr, "< %.*s: %.*s\n", STR_ARG(value_text(value_at(value_at(&x->headers, i), 0))),
 			STR_ARG(value_text(value_at(value_at(&x->headers, i), 1))));
-	fprintf(stderr, "*");
-	for (size_t i = 0; x->timings.kind == VALUE_OBJECT && i < x->timings.len; i++)
-		fprintf(stderr, " %.*s %.*s ms", STR_ARG(x->timings.members[i].key), STR_ARG(value_text(&x->timings.members[i].value)));
-	fputc('\n', stderr);
+}
+
+/* ---- what is told of the attempts at the end ---- */
+
+static struct call_attempt *attempt_latest(struct call_command *cc)
+{
+	return cc->n_attempts ? &cc->attempts[cc->n_attempts - 1] : NULL;
+}
+
+/* The address as people may see it; ptr NULL when memory is out. */
+static struct str masked_url(struct call_command *cc)
+{
+	struct value v;
+	const struct value *url = NULL;
+	if (json_parse(&cc->arena, cc->request.masked, NULL, &v, NULL, NULL) == 0)
+		url = value_get_c(&v, "url");
+	return value_is(url, VALUE_STRING) ? arena_str(&cc->arena, value_text(url)) : STR_NULL;
+}
+
+static void attempt_ended(struct call_command *cc, const struct call_answer *x)
+{
+	cc->ended_ns = clock_mono_ns();
+	if (cc->n_attempts == ATTEMPTS_MAX)
+		return;
+	struct call_attempt *at = &cc->attempts[cc->n_attempts++];
+	at->number = (uint32_t)cc->n_attempts;
+	at->has_outcome = true;
+	at->status = x->status;
+	at->error = x->error == HTTP_ERROR_NONE ? STR_NULL : str_c(http_error_name(x->error));
+	at->phases = call_phases_of(&x->timings);
+}
+
+/* The latest attempt was a redirect: what is to be told of the next one is known before it is made. */
+static void attempt_hops(struct call_command *cc, struct str from)
+{
+	struct call_attempt *before = attempt_latest(cc);
+	if (!before || cc->n_attempts == ATTEMPTS_MAX)
+		return;
+	before->verdict = STR("redirect");
+	struct call_attempt *next = &cc->attempts[cc->n_attempts];
+	next->again = (struct call_again){ .why = CALL_WHY_REDIRECT,
+					   .wait_us = (clock_mono_ns() - cc->ended_ns) / 1000 };
+	next->status_before = before->status;
+	next->url_before = from;
+}
+
+static void attempts_print(struct call_command *cc, const struct call_judgement *j)
+{
+	struct call_attempt *last = attempt_latest(cc);
+	if (!cc->app.flags.verbose || !last)
+		return;
+	if (j) {
+		last->verdict = str_c(call_verdict_name(j->verdict));
+		last->rule = j->rule;
+	}
+	struct waterfall w = waterfall_of(&cc->app.flags, stderr, "* ");
+	waterfall_print(&w, cc->attempts, cc->n_attempts);
 }
 
 static int result_print(const struct value *result)
@@ -172,16 +230,18 @@ static int call_send(struct call_command *cc);
 static bool follow(struct call_command *cc, const struct http_response *r)
 {
 	struct call_request next;
-	struct str reason;
+	struct str reason, from = masked_url(cc);
 	if (r->error != HTTP_ERROR_NONE)
 		return false;
 	switch (call_redirect(&cc->request, r->status, r->headers, cc->app.services.secrets, &cc->trail, &cc->arena, &next, &reason)) {
 	case CALL_HOP_FOLLOW:
 		cc->request = next;
+		attempt_hops(cc, from);
 		cc->is_done = false;
 		cc->code = call_send(cc);
 		return true;
 	case CALL_HOP_REFUSED:
+		attempts_print(cc, NULL);
 		app_say("%.*s", STR_ARG(reason));
 		return true;
 	default:
@@ -193,7 +253,7 @@ static void on_response(void *arg, const struct http_response *r)
 {
 	struct call_command *cc = arg;
 	struct call_answer x = { 0 };
-	struct value result = VALUE_NONE, problem = VALUE_NONE;
+	struct call_judgement j;
 	auto_free char *body = NULL;
 	cc->is_done = true;
 	cc->code = EXIT_RUN_FAILED;
@@ -204,16 +264,20 @@ static void on_response(void *arg, const struct http_response *r)
 	}
 	if (cc->app.flags.verbose)
 		answer_print(&x);
+	attempt_ended(cc, &x);
 	if (follow(cc, r))
 		return;
-	enum call_verdict v = call_judge(cc->spec, cc->rule, &x, &cc->arena, &result, &problem);
-	if (v == CALL_OK) {
-		cc->code = result_print(&result);
+	/* What a rule would have tried again fails here: one command, one call. */
+	(void)call_judge_full(cc->spec, cc->rule, &x, &cc->arena, &j);
+	attempts_print(cc, &j);
+	if (j.verdict == CALL_OK) {
+		cc->code = result_print(&j.result);
 		return;
 	}
-	const struct value *detail = value_get_c(&problem, "detail");
-	app_say("%.*s%s", STR_ARG(detail ? value_text(detail) : STR("the call failed")), v == CALL_UNKNOWN ? " (unknown outcome)" : "");
-	cc->code = x.error == HTTP_ERROR_NONE ? EXIT_RUN_FAILED : v == CALL_UNKNOWN ? EXIT_PARTLY : EXIT_UNREACHABLE;
+	bool is_unknown = j.verdict == CALL_UNKNOWN;
+	const struct value *detail = value_get_c(&j.problem, "detail");
+	app_say("%.*s%s", STR_ARG(detail ? value_text(detail) : STR("the call failed")), is_unknown ? " (unknown outcome)" : "");
+	cc->code = x.error == HTTP_ERROR_NONE ? EXIT_RUN_FAILED : is_unknown ? EXIT_PARTLY : EXIT_UNREACHABLE;
 }
 
 static int call_send(struct call_command *cc)

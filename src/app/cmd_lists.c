@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir runs, entries, systems, doctor: look at what is there. */
-#include "app/app.h"
+#include "app/item.h"
 
 #include "api/views.h"
 #include "base/clock.h"
@@ -162,6 +162,41 @@ static void on_problems(void *arg, const struct store_result *result)
 	}
 }
 
+/* How it came to each problem: the attempts of its item's calls, with why each was made. */
+static void problems_add_attempts(struct listing *l, int64_t run)
+{
+	struct item_reader r;
+	if (l->items.len && item_reader_open(&r, &l->app, run)) {
+		for (size_t i = 0; i < l->items.len; i++) {
+			struct value *problem = value_at(&l->items, i);
+			int64_t seq;
+			if (value_to_int64(value_get_c(problem, "seq"), &seq))
+				view_set(&l->arena, problem, "attempts", item_attempts(&r, (uint64_t)seq, &l->arena));
+		}
+		item_reader_close(&r);
+	}
+}
+
+static int item_show(struct listing *l, const char *id_text, const char *seq_text)
+{
+	struct item_reader r;
+	uint64_t id, seq;
+	if (num_parse_u64(str_c(id_text), &id) < 0 || num_parse_u64(str_c(seq_text), &seq) < 0)
+		return app_usage(l->command, "show %s %s: write the run's number and the item's, as in `weir runs show 17 0`", id_text, seq_text);
+	if (!item_reader_open(&r, &l->app, (int64_t)id)) {
+		app_say("%s", r.e.msg);
+		return EXIT_INVALID;
+	}
+	if (l->format != LIST_TABLE) {
+		struct value calls = item_calls(&r, seq, &l->arena);
+		json_print(&calls, l->format == LIST_NDJSON ? JSON_COMPACT : JSON_PRETTY);
+	} else if (!item_print(&r, seq)) {
+		app_say("no call is recorded for item %s of run %s", seq_text, id_text);
+	}
+	item_reader_close(&r);
+	return EXIT_OK;
+}
+
 static int run_show(struct listing *l, const char *id_text)
 {
 	struct err e = ERR_INIT;
@@ -178,6 +213,7 @@ static int run_show(struct listing *l, const char *id_text)
 	l->items = value_array();
 	if (store_problem_list(l->app.store, (int64_t)id, UINT64_MAX, -1, STORE_PAGE_MAX, app_wait_done, &more, &e) == 0)
 		(void)app_wait(&more);
+	problems_add_attempts(l, (int64_t)id);
 	view_set(&l->arena, &run, "problems", l->items);
 	json_print(&run, l->format == LIST_NDJSON ? JSON_COMPACT : JSON_PRETTY);
 	return EXIT_OK;
@@ -191,11 +227,14 @@ int cmd_runs(int argc, char **argv)
 		return listing_end(&l, EXIT_USAGE);
 	const char *verb = first < argc ? argv[first] : "";
 	bool is_list = strcmp(verb, "list") == 0 && first + 1 == argc, is_show = strcmp(verb, "show") == 0 && first + 2 == argc;
-	if (!is_list && !is_show)
-		return listing_end(&l, app_usage(l.command, "list, or show and a run's number"));
+	bool is_item = strcmp(verb, "show") == 0 && first + 3 == argc;
+	if (!is_list && !is_show && !is_item)
+		return listing_end(&l, app_usage(l.command, "list, or show and a run's number, or show and the numbers of a run and an item"));
 	code = app_open(&l.app, true);
 	if (code == EXIT_OK)
-		code = is_list ? runs_list(&l) : run_show(&l, argv[first + 1]);
+		code = is_list   ? runs_list(&l)
+		       : is_show ? run_show(&l, argv[first + 1])
+				 : item_show(&l, argv[first + 1], argv[first + 2]);
 	return listing_end(&l, code);
 }
 

@@ -25,7 +25,7 @@ const struct command commands[] = {
 	  "  weir call -f weather.yaml open-meteo/forecast GET /v1/forecast latitude=48.85 longitude=2.35\n"
 	  "  weir call shop/orders POST /orders body:='{\"id\":1}' -v\n\n"
 	  "  -f, --file FILE   the component file with the system; else the imported components\n"
-	  "  -v                request and timings on stderr, secrets masked\n" },
+	  "  -v                request and answer on stderr, and each attempt with why and where its time went; secrets masked\n" },
 	{ "check", "check [--answers RECORDED] FILE...", "find every mistake in component files", cmd_check,
 	  "  weir check --answers recorded.ndjson weather.yaml   try the rules of its systems on recorded answers\n" },
 	{ "import", "import FILE...", "put components into the data directory", cmd_import, "" },
@@ -35,7 +35,11 @@ const struct command commands[] = {
 	  "  --sample          also run the sample API, and use the environment \"sample\"\n" },
 
 	{ "sample-api", "sample-api [--port 8090] [--delay MS]", "run the bundled sample API alone", cmd_sample_api, "" },
-	{ "runs", "runs list | show ID", "runs of the data directory", cmd_runs, "  -o FORMAT         table, json or ndjson\n" },
+	{ "runs", "runs list | show ID [ITEM]", "runs of the data directory", cmd_runs,
+	  "Examples:\n"
+	  "  weir runs show 17     the run and its problems, each with the attempts that led to it\n"
+	  "  weir runs show 17 0   the calls of its first item: each attempt, why it was made, where its time went\n\n"
+	  "  -o FORMAT         table, json or ndjson\n" },
 	{ "entries", "entries list COMPONENT | get COMPONENT ID", "saved entries", cmd_entries, "  -o FORMAT         table, json or ndjson\n" },
 	{ "systems", "systems list [-f FILE]", "systems, connectors and operations", cmd_systems, "" },
 	{ "schema", "schema component", "JSON Schema of the component file", cmd_schema, "" },

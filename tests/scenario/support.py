@@ -5,6 +5,7 @@ No fixed sleeps: waits poll something that can be seen and are bounded. Every pr
 peers end by themselves should the suite be killed.
 """
 import atexit
+import http.server
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -311,6 +313,43 @@ class Peer:
 
     def close(self):
         stop(self.process)
+
+
+class Scripted:
+    """An API that answers each path with its list of (status, headers), one after the other; the last one again and again. Bodies are JSON."""
+
+    def __init__(self, answers):
+        left, lock = {path: list(rows) for path, rows in answers.items()}, threading.Lock()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one piece: two would wait for each other's acknowledgement
+
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                with lock:
+                    rows = left.get(self.path, [(404, {})])
+                    status, headers = rows.pop(0) if len(rows) > 1 else rows[0]
+                body = json.dumps({"id": self.path}).encode()
+                self.send_response(status)
+                for name, value in dict({"Content-Type": "application/json"}, **headers).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Sample:

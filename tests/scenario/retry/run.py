@@ -99,4 +99,55 @@ def permanent_is_permanent(c):
         c.that(r.code == 1 and len(api.seen) == 1, "%d is not asked again" % status, r)
 
 
-s.main(waits_as_asked, rest_is_for_all, too_long_is_said, posts_are_not_repeated, permanent_is_permanent)
+BUSY, MOVED, FINE = (503, {"Retry-After": "1"}), (302, {"Location": "/b"}), (200, {})
+
+
+def three_attempts(answers=None):
+    """A data directory with a run of one item: 503 once, then a redirect, then 200."""
+    api = s.Scripted(answers or {"/a": [BUSY, MOVED], "/b": [FINE]})
+    d = s.directory()
+    step = s.call_step("GET", "/a", {}, attempts=2)
+    f = s.write_component(os.path.join(d, "c.json"), s.component("retry", s.peer_system(api.port), [s.INPUT, step, s.RESPOND]))
+    return api, f, os.path.join(d, "data")
+
+
+def attempts_are_told(c):
+    api, f, data = three_attempts()
+    r = s.run(["run", f, "-d", "id=1", "--env", "test"], data=data)
+    c.equal(r.code, 0, "503 once, then a redirect, then 200: the run is done")
+    r = s.run(["runs", "show", "1", "0"], data=data)
+    heads = [line.strip() for line in r.text.splitlines() if line.strip().startswith("attempt")]
+    c.that([h.split(",")[0] for h in heads] == ["attempt 1: 503 Service Unavailable", "attempt 2: 302 Found", "attempt 3: 200"],
+           "`runs show RUN ITEM` names three attempts", r)
+    c.that("because: Retry-After: 1 s, after 10" in r.text and "because: redirect from /a" in r.text, "each with its reason", r.text)
+    judged = [line.strip() for line in r.text.splitlines() if line.strip().startswith("judged")]
+    c.equal(judged, ["judged: wait (default: 503)", "judged: redirect", "judged: ok (default: 200)"], "and what its answer was taken for, by which rule")
+    c.that(r.text.isascii() and all(len(line) <= 80 for line in r.text.splitlines()), "into a pipe: ASCII, 80 columns at most", r.text)
+    c.equal(r.text.count("|") // 2, 3, "a bar for each")
+    colored = s.run(["runs", "show", "1", "0"], data=data, env={"FORCE_COLOR": "1", "NO_COLOR": ""}).text
+    c.that("\033[" in colored and "\033[" not in s.run(["runs", "show", "1", "0"], data=data, env={"FORCE_COLOR": "1", "NO_COLOR": "1"}).text,
+           "colour where it is asked for, never against NO_COLOR", colored)
+    calls = s.run(["runs", "show", "1", "0", "-o", "json"], data=data).json()
+    c.equal([(x["attempt"], (x["again"] or {}).get("why"), x["verdict"]) for x in calls],
+            [(1, None, "wait"), (2, "asked", "redirect"), (3, "redirect", "ok")], "the same as JSON")
+    took = sum(x["phases_ms"].get(p, 0) for x in calls for p in x["phases_ms"]) + sum(x["again"]["wait_ms"] for x in calls if x["again"])
+    c.that(took >= 1000 and all(x["phases_ms"].get("queue", 0) < 1000 for x in calls), "the second of rest is a wait, and in no queue", calls)
+    r = s.run(["call", "-v", "-f", f, "--env", "test", "peer/all", "GET", "/a"], data=data)
+    c.that(r.code == 0 and "* attempt 1: 302 Found" in r.talk and "*   because: redirect from /a" in r.talk and "* attempt 2: 200" in r.talk,
+           "`call -v` tells its attempts, too", r)
+    api.close()
+
+
+def attempts_of_a_failure_are_told(c):
+    api, f, data = three_attempts({"/a": [(503, {})]})
+    r = s.run(["run", f, "-d", "id=1", "--env", "test"], data=data)
+    c.equal(r.code, 1, "503 and 503: the item fails")
+    problems = s.run(["runs", "show", "1"], data=data).json()["problems"]
+    got = [(x["step"], x["attempt"], x["why"], x["status"], x["verdict"]) for x in problems[0]["attempts"]] if problems else None
+    c.equal(got, [("call", 1, None, 503, "retry"), ("call", 2, "back-off after 503", 503, "retry")], "its problem tells the attempts that led to it")
+    c.that(s.run(["runs", "show", "1", "x"], data=data).code == 2 and s.run(["runs", "show", "2", "0"], data=data).code == 3,
+           "what is no item's number, and no run, is refused")
+    api.close()
+
+
+s.main(waits_as_asked, rest_is_for_all, too_long_is_said, posts_are_not_repeated, permanent_is_permanent, attempts_are_told, attempts_of_a_failure_are_told)
