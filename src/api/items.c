@@ -27,14 +27,23 @@ static struct str input_line(const struct input_row *in, uint64_t seq)
 	return str_split(&rest, '\n');
 }
 
-static struct value input_of(struct arena *a, const struct store_result *result, uint64_t seq)
+static const struct input_row *input_row_of(const struct store_result *result, uint64_t seq)
 {
 	for (size_t i = 0; i < result->n_inputs; i++) {
 		const struct input_row *in = &result->inputs[i];
 		if (seq >= in->first_seq && seq < in->first_seq + in->count)
-			return view_json(a, input_line(in, seq));
+			return in;
 	}
-	return value_null();
+	return NULL;
+}
+
+/* What an item began with: the data that came in, or the whole of one that a step made; and which item that one was
+ * made of. */
+static void set_input(struct arena *a, struct value *item, const struct store_result *result, uint64_t seq)
+{
+	const struct input_row *in = input_row_of(result, seq);
+	view_set(a, item, "input", in ? view_json(a, input_line(in, seq)) : value_null());
+	view_set(a, item, "parent", in && in->made_by ? value_int(a, (int64_t)in->parent) : value_null());
 }
 
 static const struct ledger_row *problem_of(const struct store_result *result, uint64_t seq)
@@ -54,13 +63,13 @@ static const char *state_name(const struct run_row *row, const struct ledger_row
 	return "done";
 }
 
-static struct value item_line(struct arena *a, const struct run_row *row, uint64_t seq, struct value input,
-			      const struct ledger_row *problem)
+static struct value item_line(struct arena *a, const struct run_row *row, uint64_t seq,
+			      const struct store_result *inputs, const struct ledger_row *problem)
 {
 	struct value v = value_object();
 	view_set_int(a, &v, "seq", (int64_t)seq);
 	view_set_str(a, &v, "state", str_c(state_name(row, problem, seq)));
-	view_set(a, &v, "input", input);
+	set_input(a, &v, inputs, seq);
 	view_set(a, &v, "problem", problem ? view_json(a, problem->head) : value_null());
 	return v;
 }
@@ -81,8 +90,7 @@ static void on_all(void *arg, const struct store_result *result)
 		reply_store_error(rq, result);
 	} else {
 		for (uint64_t seq = l->from; seq < end; seq++)
-			(void)value_push(a, &l->items,
-					 item_line(a, &l->row, seq, input_of(a, result, seq), problem_of(result, seq)));
+			(void)value_push(a, &l->items, item_line(a, &l->row, seq, result, problem_of(result, seq)));
 		if (end < l->row.items_in && end > l->from)
 			l->next = value_string(str_c(arena_printf(a, "%llu", (unsigned long long)end - 1)));
 		l->total = l->row.items_in;
@@ -104,7 +112,7 @@ static void on_problem_input(void *arg, const struct store_result *result)
 		struct value *item = value_at(&l->items, i);
 		int64_t seq = -1;
 		if (value_to_int64(value_get_c(item, "seq"), &seq) && (uint64_t)seq == problem->key.seq)
-			view_set(&rq->arena, item, "input", input_of(&rq->arena, result, problem->key.seq));
+			set_input(&rq->arena, item, result, problem->key.seq);
 	}
 	if (--l->pending == 0)
 		list_answer(rq, l);
@@ -121,7 +129,7 @@ static void on_problems(void *arg, const struct store_result *result)
 		reply_store_error(rq, result);
 	for (size_t i = 0; !result->error && i < result->n; i++) {
 		const struct ledger_row *row = &result->rows[i];
-		(void)value_push(a, &l->items, item_line(a, &l->row, row->key.seq, value_null(), row));
+		(void)value_push(a, &l->items, item_line(a, &l->row, row->key.seq, result, row));
 		request_hold(rq);
 		l->pending++;
 		if (store_ledger_read(rq->api->config.store, l->run, row->key.seq, row->key.seq, on_problem_input, rq,
@@ -306,15 +314,14 @@ static void on_item_rows(void *arg, const struct store_result *result)
 		return;
 	}
 	const struct ledger_row *problem = problem_of(result, iv->seq);
-	struct value input = input_of(a, result, iv->seq);
-	if (input.kind == VALUE_NULL) {
+	if (!input_row_of(result, iv->seq)) {
 		reply_problem(rq, 404, "not_found", NULL, "run %lld has no item %llu", (long long)iv->run,
 			      (unsigned long long)iv->seq);
 		plan_unref(iv->plan);
 		request_release(rq);
 		return;
 	}
-	iv->answer = item_line(a, &iv->row, iv->seq, input, problem);
+	iv->answer = item_line(a, &iv->row, iv->seq, result, problem);
 	view_set(a, &iv->answer, "output", value_null());
 	view_set(a, &iv->answer, "calls", view_calls(a, iv->plan, result->rows, result->n));
 	replay_start(rq, iv);

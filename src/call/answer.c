@@ -124,6 +124,8 @@ int call_answer_write(const struct call_answer *x, struct buf *head)
 	}
 	(void)buf_append_c(head, "\"headers\":");
 	(void)json_write(head, &x->headers, JSON_COMPACT);
+	if (x->has_made)
+		(void)buf_printf(head, ",\"made\":%llu", (unsigned long long)x->made);
 	(void)buf_append_c(head, ",\"timings\":");
 	(void)json_write(head, &x->timings, JSON_COMPACT);
 	if (x->rest.kind == VALUE_OBJECT) {
@@ -184,6 +186,8 @@ int call_answer_read(struct str head, int status, struct str body, struct arena 
 		return err_set(e, ERR_INVALID, "head of an answer: not as written by call_answer_write()");
 	x.headers = *headers;
 	x.timings = *timings;
+	x.has_made = value_is(value_get_c(&v, "made"), VALUE_NUMBER) &&
+		     num_parse_u64(value_text(value_get_c(&v, "made")), &x.made) == 0;
 	if (value_is(value_get_c(&v, "rest"), VALUE_OBJECT))
 		x.rest = *value_get_c(&v, "rest");
 	*ret = x;

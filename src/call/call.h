@@ -5,6 +5,7 @@
  * result. Knows nothing of flows.
  */
 #pragma once
+#include "base/split.h"
 #include "base/value.h"
 #include "http/client.h"
 
@@ -30,6 +31,9 @@ bool secrets_get(struct secrets *s, struct str name, struct str *ret_value); /* 
  * replaced by ***, also in its base64, percent-encoded and JSON-escaped forms. The buffer's failure is the result.
  */
 int secrets_mask(const struct secrets *s, struct buf *b, struct str text);
+
+/* True if a value known to be secret stands in `text`. Free when nothing was handed out. */
+bool secrets_occur(const struct secrets *s, struct str text);
 
 /* Where something is wrong in a system, told to the file's checker. */
 typedef void call_complain(void *arg, const struct value *at, const char *field, const char *sentence);
@@ -71,6 +75,13 @@ bool call_spec_wants_key(const struct call_spec *s);	 /* the operation sends an 
 /* "at least once: GET may be repeated", "at most once: POST without key" ... in `a` */
 struct str call_spec_promise(const struct call_spec *s, struct arena *a);
 struct str call_spec_summary(const struct call_spec *s, struct arena *a); /* "GET open-meteo/forecast /v1/forecast" */
+/*
+ * Can the elements of an answer's list be given out as they come? By status, header, and what the operation expects of the body; false also where
+ * a rule calls such an answer none that is ok, or its charset would have to be decoded first: then it is gathered and judged whole.
+ */
+bool call_spec_may_split(const struct call_spec *s, int status, const struct headers *headers, enum split_kind *ret);
+bool call_spec_gives_lists(const struct call_spec *s);	    /* what the operation expects may hold a list */
+struct str call_spec_json_prefix(const struct call_spec *s); /* cut off before JSON; may be empty */
 /* Secrets that the spec needs; walk with *pos = 0. */
 bool call_spec_next_secret(const struct call_spec *s, size_t *pos, struct str *ret_name);
 
@@ -118,6 +129,8 @@ struct call_answer {
 	struct value headers; /* array of [name, value], names in lower case, secrets masked */
 	struct str body;      /* decoded bytes */
 	struct value timings; /* object, milliseconds */
+	bool has_made;	      /* its list has become items, */
+	uint64_t made;	      /* so many, and its body is not kept */
 	struct value rest;    /* object: who had asked for the rest that held the call back; absent = nobody */
 };
 /* From the wire: copies into `a` (the body is taken over into `ret_body`, malloc'd, freed by the caller with free()).

@@ -186,8 +186,6 @@ struct call_spec {
 #define SECRET_MASK "***"
 #define SECRET_MASK_MIN 4 /* shorter values would mask half the alphabet; they are masked by position */
 
-/* True if a value known to be secret stands in `text`. Free when nothing was handed out. */
-bool secrets_occur(const struct secrets *s, struct str text);
 /* A text made from a secret (the base64 of user:password) is masked from now on, too. */
 int secrets_note(struct secrets *s, struct str text);
 /* The value of a text: literal or secret. -ERR_MISSING names the secret. */

@@ -272,6 +272,17 @@ static enum body_type type_to_read(enum answer_kind expected, enum body_type dec
 	return kind;
 }
 
+bool content_may_split(const struct expected *expected, struct str media_type, struct str charset, enum split_kind *ret)
+{
+	bool conflict, is_utf8 = charset.len == 0 || str_eq_nocase(charset, STR("utf-8")) ||
+				 str_eq_nocase(charset, STR("us-ascii"));
+	enum body_type kind = type_to_read(expected->kind, body_type_of(media_type), &conflict);
+	*ret = kind == BODY_LINES ? SPLIT_LINES : kind == BODY_CSV ? SPLIT_CSV : SPLIT_JSON;
+	if (kind == BODY_CSV)
+		return is_utf8 && !conflict;
+	return !conflict && (kind == BODY_JSON || kind == BODY_LINES || kind == BODY_UNTYPED);
+}
+
 static int read_as(enum body_type kind, const struct call_answer *x, struct str body, const struct expected *expected,
 		   struct arena *a, struct content *ret)
 {

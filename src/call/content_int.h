@@ -18,6 +18,8 @@ int content_events(struct str text, struct arena *a,
 int content_csv(struct str text, struct arena *a, struct content *ret); /* -> array of objects by the header row */
 /* -> { root: ... }; elements named in `lists` (array of texts or NULL) are always lists. */
 int content_xml(struct str text, const struct value *lists, struct arena *a, struct content *ret);
+/* May the elements of such a body be given out as it comes? Lists of texts only where nothing has to be decoded first. */
+bool content_may_split(const struct expected *expected, struct str media_type, struct str charset, enum split_kind *ret);
 /* The charset that an XML declaration names, or the null string. */
 struct str xml_declared_charset(struct str body);
 

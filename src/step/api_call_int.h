@@ -10,12 +10,15 @@
 #define API_CALL_ATTEMPTS_DEFAULT 3
 #define API_CALL_BACKOFF_BASE 500  /* ms; full jitter below base * 2^n */
 #define API_CALL_BACKOFF_CAP 60000 /* ms */
+#define API_CALL_ITEMS_MAX 10000000 /* items out of one answer, unless max_items says otherwise */
+#define API_CALL_ITEMS_DEPTH 20	   /* containers of an item around an element of the list */
 #define API_CALL_REST_HEADER 64	   /* bytes kept of the name of a header that asks for rest */
 
 struct api_call_opts {
 	struct str result_store_field, system, connector, query_path, method_name;
 	const struct value *parameters_mapping;
-	struct str result;
+	struct str result, items;
+	int64_t max_items;
 	int64_t in_flight;
 	int order;
 	int64_t attempts;
@@ -50,6 +53,8 @@ enum api_call_state {
 #undef X
 };
 
+struct api_call_items;
+
 struct api_call {
 	struct list link; /* in the step's list of its state */
 	struct step *step;
@@ -62,6 +67,7 @@ struct api_call {
 	struct call_request first; /* as built: where a retry begins again after redirects */
 	struct call_trail trail;
 	struct http_transfer *transfer;
+	struct api_call_items *items; /* its list becomes items; NULL = not yet, or never */
 	struct loop_timer timer;
 	struct call_again again;      /* why this attempt is made */
 	uint64_t ready_ns, sent_ns;   /* when it could go but for slot, disk and rest; when it went out */
@@ -99,7 +105,24 @@ void api_call_rest_ends(struct api_call_step *st);
 /* What the ledger keeps of the intent; borrows the request or `scratch`. */
 struct str api_call_intent(const struct api_call *c, struct buf *scratch);
 
+/* api_call_items.c: the list in an answer becomes items. */
+struct http_sink *api_call_items_sink(struct api_call *c, struct err *e); /* for one try; NULL with e set */
+/*
+ * The try has ended. True when the list was taken apart on its way: the rest is done there, at once or once all is on disk. Else the answer, perhaps
+ * with a body that was held, goes the usual way.
+ */
+bool api_call_items_ended(struct api_call *c, const struct http_response *r, struct call_answer *x, char **body);
+void api_call_items_judged(struct api_call_step *st, struct api_call *c, const struct value *result); /* ok as a whole */
+bool api_call_items_recalled(struct api_call_step *st, struct api_call *c, const struct call_answer *x); /* true: done */
+void api_call_items_free(struct api_call *c);
+
 /* api_call_run.c */
+void api_call_leave(struct api_call_step *st, struct api_call *c); /* the call is over; the item is the caller's to let go */
+void api_call_fails(struct api_call_step *st, struct api_call *c, const char *type, const char *title, const struct err *e);
+void api_call_record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x);
+/* Recorded, judged, and tried again, gone on or failed. */
+void api_call_answered(struct api_call_step *st, struct api_call *c, const struct call_answer *x);
+void api_call_pump(struct api_call_step *st);
 int api_call_open(struct step *s, struct err *e);
 enum verdict api_call_start(struct step *s, struct item *it);
 void api_call_flush(struct step *s);

@@ -12,14 +12,19 @@
 
 #define ANSWER_HEAD_MAX (2u << 20) /* of an answer, as JSON: six bytes for each of its head at worst */
 
-static void pump(struct api_call_step *st);
-
 /* The only writer of c->state. */
 static void call_move(struct api_call_step *st, struct api_call *c, enum api_call_state to)
 {
 	list_remove(&c->link);
 	c->state = to;
 	list_add_last(&st->in[to], &c->link);
+}
+
+/* Each element of the answer's list becomes an item. */
+static bool is_list(const struct api_call_step *st)
+{
+	const struct api_call_opts *o = step_opts(st->step);
+	return o->items.len > 0;
 }
 
 static void slot_give_back(struct api_call_step *st, struct api_call *c)
@@ -30,8 +35,9 @@ static void slot_give_back(struct api_call_step *st, struct api_call *c)
 }
 
 /* The call is over, one way or the other; its memory goes with the item. */
-static void call_leave(struct api_call_step *st, struct api_call *c)
+void api_call_leave(struct api_call_step *st, struct api_call *c)
 {
+	api_call_items_free(c);
 	slot_give_back(st, c);
 	loop_timer_stop(&c->timer);
 	list_remove(&c->link);
@@ -42,12 +48,12 @@ static void call_fails(struct api_call_step *st, struct api_call *c, struct valu
 {
 	struct step *s = st->step;
 	struct item *it = c->item;
-	call_leave(st, c);
+	api_call_leave(st, c);
 	step_fail(s, it, problem, state);
 }
 
-static void call_fails_err(struct api_call_step *st, struct api_call *c, const char *type, const char *title,
-			   const struct err *e)
+void api_call_fails(struct api_call_step *st, struct api_call *c, const char *type, const char *title,
+		    const struct err *e)
 {
 	call_fails(st, c, step_err_problem(st->step, c->item, type, title, e), ITEM_FAILED);
 }
@@ -60,7 +66,7 @@ static void call_judged(struct api_call_step *st, struct api_call *c, const stru
 	struct step *s = st->step;
 	struct err e = ERR_INIT;
 	if (j->verdict == CALL_SKIPPED) {
-		call_leave(st, c);
+		api_call_leave(st, c);
 		step_drop(s, it);
 		return;
 	}
@@ -68,11 +74,15 @@ static void call_judged(struct api_call_step *st, struct api_call *c, const stru
 		call_fails(st, c, j->problem, j->verdict == CALL_UNKNOWN ? ITEM_UNKNOWN : ITEM_FAILED);
 		return;
 	}
-	if (o->result_store_field.len && path_put(&it->arena, &it->root, o->result_store_field, j->result, &e) < 0) {
-		call_fails_err(st, c, "bad_mapping", "The result cannot be stored in the item", &e);
+	if (is_list(st)) {
+		api_call_items_judged(st, c, &j->result);
 		return;
 	}
-	call_leave(st, c);
+	if (o->result_store_field.len && path_put(&it->arena, &it->root, o->result_store_field, j->result, &e) < 0) {
+		api_call_fails(st, c, "bad_mapping", "The result cannot be stored in the item", &e);
+		return;
+	}
+	api_call_leave(st, c);
 	step_pass(s, it);
 }
 
@@ -98,7 +108,7 @@ static void on_backoff(struct loop_timer *t)
 		record_intent(st, c);
 	} else {
 		call_move(st, c, API_CALL_WAITING);
-		pump(st);
+		api_call_pump(st);
 	}
 }
 
@@ -111,7 +121,7 @@ static msec_t backoff(uint32_t tries)
 	return (msec_t)((uint64_t)random() % (uint64_t)(top + 1));
 }
 
-static void record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
+void api_call_record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
 {
 	buf_clear(&st->scratch);
 	if (call_answer_write(x, &st->scratch) < 0) {
@@ -163,7 +173,7 @@ static bool follow_redirect(struct api_call_step *st, struct api_call *c, const 
 	case CALL_HOP_REFUSED: {
 		struct err e = ERR_INIT;
 		err_set(&e, ERR_DENIED, "%.*s", STR_ARG(reason));
-		call_fails_err(st, c, "redirect_refused", "The redirect was not followed", &e);
+		api_call_fails(st, c, "redirect_refused", "The redirect was not followed", &e);
 		return true;
 	}
 	default:
@@ -175,7 +185,7 @@ static void on_pause_over(struct loop_timer *t)
 {
 	struct api_call_step *st = CONTAINER_OF(t, struct api_call_step, pause);
 	api_call_rest_ends(st);
-	pump(st);
+	api_call_pump(st);
 }
 
 /* One answer that asks for rest speaks for all calls of the step: to one system, with one credential. */
@@ -202,6 +212,23 @@ static void call_waits(struct api_call_step *st, struct api_call *c, const struc
 		on_backoff(&c->timer);
 }
 
+/* What a recorded answer means for the call. */
+static void call_decide(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
+{
+	struct call_judgement j;
+	(void)call_judge_full(st->plan->spec, st->plan->rule, x, &c->item->arena, &j);
+	if (may_try_again(st, c, &j))
+		call_waits(st, c, x, &j);
+	else
+		call_judged(st, c, &j);
+}
+
+void api_call_answered(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
+{
+	api_call_record_outcome(st, c, x);
+	call_decide(st, c, x);
+}
+
 static void on_response(void *arg, const struct http_response *r)
 {
 	struct api_call *c = arg;
@@ -215,23 +242,17 @@ static void on_response(void *arg, const struct http_response *r)
 	if (call_answer_from_response(r, services->secrets, a, &x, &body) < 0) {
 		struct err e = ERR_INIT;
 		err_set(&e, ERR_NO_MEMORY, "the answer does not fit in memory");
-		call_fails_err(st, c, "too_large", "The answer cannot be kept", &e);
-		pump(st);
+		api_call_fails(st, c, "too_large", "The answer cannot be kept", &e);
+		api_call_pump(st);
 		return;
 	}
 	api_call_has_ended(c, &x);
-	record_outcome(st, c, &x);
-	if (follow_redirect(st, c, r)) {
-		pump(st);
+	if (api_call_items_ended(c, r, &x, &body))
 		return;
-	}
-	struct call_judgement j;
-	(void)call_judge_full(st->plan->spec, st->plan->rule, &x, a, &j);
-	if (may_try_again(st, c, &j))
-		call_waits(st, c, &x, &j);
-	else
-		call_judged(st, c, &j);
-	pump(st);
+	api_call_record_outcome(st, c, &x);
+	if (!follow_redirect(st, c, r))
+		call_decide(st, c, &x);
+	api_call_pump(st);
 }
 
 static void send(struct api_call_step *st, struct api_call *c)
@@ -256,16 +277,19 @@ static void send(struct api_call_step *st, struct api_call *c)
 		.max_body = l->max_body,
 		.tls_no_verify = l->tls_no_verify,
 	};
-	c->transfer = http_start(services->http, &request, on_response, c, &e);
+	if (is_list(st))
+		request.sink = api_call_items_sink(c, &e);
+	if (!is_list(st) || request.sink)
+		c->transfer = http_start(services->http, &request, on_response, c, &e);
 	if (!c->transfer)
-		call_fails_err(st, c, "internal", "The call could not be started", &e);
+		api_call_fails(st, c, "internal", "The call could not be started", &e);
 }
 
 static void call_drop(struct api_call_step *st, struct api_call *c)
 {
 	struct step *s = st->step;
 	struct item *it = c->item;
-	call_leave(st, c);
+	api_call_leave(st, c);
 	step_drop(s, it);
 }
 
@@ -291,7 +315,7 @@ static void on_intent(struct step *s, struct item *it)
 		return;
 	}
 	call_move(st, c, API_CALL_SENDABLE);
-	pump(st);
+	api_call_pump(st);
 }
 
 static void record_intent(struct api_call_step *st, struct api_call *c)
@@ -307,7 +331,7 @@ static void record_intent(struct api_call_step *st, struct api_call *c)
 }
 
 /* Send what may go, then give free slots to those that must have one before they are even recorded. */
-static void pump(struct api_call_step *st)
+void api_call_pump(struct api_call_step *st)
 {
 	if (st->is_pumping || loop_timer_is_running(&st->pause))
 		return;
@@ -347,12 +371,12 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 	struct err e = ERR_INIT;
 	const struct mapping *m = st->plan->scripts.mapping;
 	if (m && mapping_eval(m, &it->arena, &it->root, scripted, &parameters, &e) < 0) {
-		call_fails_err(st, c, "bad_mapping", "The parameters mapping failed", &e);
+		api_call_fails(st, c, "bad_mapping", "The parameters mapping failed", &e);
 		return;
 	}
 	struct str key = idempotency_key(st, it, &it->arena);
 	if (call_request_build(st->plan->spec, services->secrets, &parameters, key, &it->arena, &c->request, &e) < 0) {
-		call_fails_err(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request",
+		api_call_fails(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request",
 			       "The request cannot be built", &e);
 		return;
 	}
@@ -362,7 +386,7 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		record_intent(st, c);
 	} else {
 		call_move(st, c, API_CALL_WAITING);
-		pump(st);
+		api_call_pump(st);
 	}
 }
 
@@ -374,7 +398,7 @@ static void on_scripted(struct step *s, struct item *it, const struct script_res
 		call_build(st, c, &result->value);
 		return;
 	}
-	call_leave(st, c);
+	api_call_leave(st, c);
 	batch_fail_item(s, it, result);
 }
 
@@ -405,7 +429,7 @@ static bool recorded_answer(struct api_call_step *st, struct api_call *c, const 
 	struct err e = ERR_INIT;
 	if (call_answer_read(row->head, row->code, row->body, &c->item->arena, x, &e) == 0)
 		return true;
-	call_fails_err(st, c, "damaged_record", "The ledger's record of the answer cannot be read", &e);
+	api_call_fails(st, c, "damaged_record", "The ledger's record of the answer cannot be read", &e);
 	return false;
 }
 
@@ -440,6 +464,8 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 	if (outcome && !is_open) {
 		if (!recorded_answer(st, c, outcome, &x))
 			return true;
+		if (is_list(st) && api_call_items_recalled(st, c, &x))
+			return true;
 		c->attempt = outcome->key.attempt + 1;
 		/* A redirect was answered, the hop after it was not even begun: the server has done nothing yet, so
 		 * begin again. */
@@ -458,7 +484,7 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 		return false;
 	struct err e = ERR_INIT;
 	err_set(&e, ERR_NOT_FOUND, "the ledger holds no answer for this call");
-	call_fails_err(st, c, "not_recorded", "The answer is not recorded", &e);
+	api_call_fails(st, c, "not_recorded", "The answer is not recorded", &e);
 	return true;
 }
 
@@ -520,6 +546,7 @@ void api_call_close(struct step *s)
 			struct api_call *c = LIST_ENTRY(node, struct api_call, link);
 			if (c->transfer)
 				http_cancel(c->transfer);
+			api_call_items_free(c);
 			loop_timer_stop(&c->timer);
 			list_remove(&c->link);
 		}

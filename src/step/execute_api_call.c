@@ -14,6 +14,9 @@ static const struct opt execute_api_call_rows[] = {
 		  "One row a parameter: a value, or an expression over the item that begins with \"=\"."),
 	OPT_STRING(struct api_call_opts, result, 0, "auto", 1, 500,
 		   "What to store: auto (an id for writes, the body for reads), id, body, response, or a JSONPath like $.results[0] or $.items[*].id."),
+	OPT_STRING(struct api_call_opts, items, 0, NULL, 0, 500,
+		   "Path of a list in the answer, like $.data[*]: each element becomes an item of its own, with it in the result store field."),
+	OPT_INT(struct api_call_opts, max_items, "10000000", 1, 1000000000, "Most items out of one answer; a longer list fails when it gets there."),
 	OPT_INT(struct api_call_opts, in_flight, "0", 0, 1000, "Calls under way at once; 0 = as the system says, else 32."),
 	OPT_ENUM(struct api_call_opts, order, "keep", orders, "keep: items leave in the order in which they came; any: as answers come."),
 	OPT_INT(struct api_call_opts, attempts, "3", 1, 20, "Tries of a call that may be repeated: no answer, or one that the rules say to retry."),
@@ -60,6 +63,27 @@ static void limits_merge(struct api_call_plan *p, const struct api_call_opts *o)
 	p->in_flight = p->limits.in_flight ? (size_t)p->limits.in_flight : API_CALL_IN_FLIGHT_DEFAULT;
 }
 
+/* Lists that become items: where the element goes must be said, and only data has elements. */
+static int items_check(struct compile *c, const struct plan_step *s, const struct api_call_plan *p)
+{
+	const struct api_call_opts *o = s->opts;
+	const struct value *settings = s->source_text->settings;
+	struct err e = ERR_INIT;
+	if (!o->items.len)
+		return 0;
+	if (split_check_path(SPLIT_JSON, o->items, &e) < 0)
+		return compile_complain(c, value_get_c(settings, "items"), "items", "%s", e.msg);
+	if (!o->result_store_field.len)
+		return compile_complain(c, value_get_c(settings, "items"), "items",
+					"say in result_store_field where each item gets its element, like _user");
+	if (!str_eq_c(o->result, "auto") && !str_eq_c(o->result, "body"))
+		return compile_complain(c, value_get_c(settings, "result"), "result", "with items the result is each element; leave result out");
+	if (!call_spec_gives_lists(p->spec))
+		return compile_complain(c, value_get_c(settings, "items"), "items",
+					"the operation's answer is text or binary and has no elements; items come out of JSON, NDJSON, CSV, XML and events");
+	return 0;
+}
+
 static int mapping_compile_rows(struct compile *c, const struct plan_step *s, struct api_call_plan *p, const struct value *mapping)
 {
 	static const struct value none = { .kind = VALUE_OBJECT };
@@ -90,13 +114,14 @@ static int execute_api_call_compile(struct compile *c, struct plan_step *s)
 	if (!system)
 		return -ERR_INVALID;
 	p->spec = call_spec_new(c->arena, system, o->system, o->connector, o->query_path, method, c->env->env, step_complain_call, c);
-	p->rule = call_result_rule_new(c->arena, o->result, &e);
+	p->rule = call_result_rule_new(c->arena, o->items.len ? STR("body") : o->result, &e);
 	if (!p->rule)
 		(void)compile_complain(c, value_get_c(settings, "result"), "result", "%s", e.msg);
 	if (!p->spec || !p->rule)
 		return -ERR_INVALID;
 	limits_merge(p, o);
-	return mapping_compile_rows(c, s, p, o->parameters_mapping);
+	int rc = items_check(c, s, p);
+	return mapping_compile_rows(c, s, p, o->parameters_mapping) < 0 ? -ERR_INVALID : rc;
 }
 
 static struct str execute_api_call_promise(const struct plan_step *s, struct arena *a)
