@@ -75,7 +75,9 @@ static void forget_answer(struct http_transfer *t)
 	arena_done(&t->arena);
 	t->headers = (struct headers){ 0 };
 	t->lines = NULL;
-	t->url = NULL;
+	t->url = t->proxy_url = NULL;
+	t->proxy_lines = NULL;
+	t->proxy_key = STR_NULL;
 	if (t->head_out.cap > KEEP_HEAD_BYTES)
 		buf_done(&t->head_out);
 	else
@@ -173,7 +175,7 @@ void transfer_deliver(struct http_transfer *t, struct verdict v, const char *det
 		.detail = v.error == HTTP_ERROR_NONE ? NULL
 			  : detail		     ? detail
 						     : http_error_name(v.error),
-		.status = t->head == HEAD_COMPLETE ? t->status : 0,
+		.status = v.error == HTTP_ERROR_PROXY ? t->proxy_status : t->head == HEAD_COMPLETE ? t->status : 0,
 		.http_version = t->http_version,
 		.headers = &t->headers,
 		.body = &t->body,
@@ -261,7 +263,9 @@ static void on_deadline(struct loop_timer *timer)
 	msec_t now = loop_now(t->client->loop);
 	enum http_certainty certainty = t->prereqs == 0 ? HTTP_NOT_SENT : HTTP_AMBIGUOUS;
 
-	if (now >= t->total_by)
+	if (now >= earliest(t->total_by, t->first_byte_by) && proxy_keeps_waiting(t))
+		transfer_fail(t, HTTP_ERROR_PROXY, certainty, "the proxy opened no way to the server in time");
+	else if (now >= t->total_by)
 		transfer_fail(t, HTTP_ERROR_TOTAL_TIMEOUT, certainty, "no complete answer within the total timeout");
 	else if (t->arrived == 0 && now >= t->first_byte_by)
 		transfer_fail(t, HTTP_ERROR_FIRST_BYTE_TIMEOUT, certainty,
@@ -315,7 +319,9 @@ static struct http_transfer *transfer_from_pool(struct http_client *c)
 static void forget_last_use(struct http_transfer *t, size_t max_body)
 {
 	t->prereqs = t->interim = t->status = t->port = 0;
-	t->is_head_request = t->is_blocked = t->has_host_name = false;
+	t->is_head_request = t->is_blocked = t->has_host_name = t->is_plain = t->is_tunnel = false;
+	t->proxy_status = 0;
+	t->proxy_calls = 0;
 	t->forbids_reuse = t->says_close = t->says_keep_alive = false;
 	t->attempt_by = 0;
 	t->marks = (struct http_timings){ 0 };
@@ -342,7 +348,7 @@ static int choose_tier(struct http_transfer *t, const struct http_request *r, st
 			      : c->config.tier != HTTP_TIER_DEFAULT ? c->config.tier
 								    : DEFAULT_TIER;
 
-	t->is_own = tier == HTTP_TIER_H1;
+	t->is_own = tier == HTTP_TIER_H1 && !r->proxy;
 	if (t->is_own)
 		return c->h1 ? 0 : h1_open(c, e);
 	if (!c->is_multi_open && multi_open(c, e) != 0)

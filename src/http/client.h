@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP client: one transfer, one object. The one door to libcurl. Promises (see http/README.md for how each is
- * kept): a request leaves at most once per transfer; an answer is complete or it is an error; content codings are
- * decoded here with proof of their end; limits count decoded bytes; redirects are never followed (the caller decides);
- * no proxy, cookie jar or netrc by surprise.
+ * The HTTP client: one transfer, one object. The one door to libcurl. Promises (see http/README.md for how each is kept):
+ * a request leaves at most once per transfer; an answer is complete or it is an error; content codings are decoded here with proof of
+ * their end; limits count decoded bytes; redirects are never followed (the caller decides); no cookie jar, no netrc, and no proxy but the
+ * request's (whatever http_proxy and no_proxy say in the environment).
  */
 #pragma once
 #include "base/buf.h"
@@ -29,6 +29,7 @@ enum http_certainty {
 	X(DNS_TEMPORARY, "dns_temporary")                                                                              \
 	X(TLS_CERT, "tls_cert")                                                                                        \
 	X(TLS_PROTOCOL, "tls_protocol")                                                                                \
+	X(PROXY, "proxy_error")                                                                                        \
 	X(CONNECTION_LOST, "connection_lost")                                                                          \
 	X(SEND_FAILED, "send_failed")                                                                                  \
 	X(BAD_RESPONSE, "bad_response")                                                                                \
@@ -95,6 +96,13 @@ struct http_piece {
 	int fd;
 	uint64_t offset, len; /* of the file */
 };
+/* The way to a server leads through it. */
+struct http_proxy {
+	struct str url;		  /* as http_proxy_check() wants it; reached by TLS when https */
+	struct str authorization; /* value of Proxy-Authorization, sent to the proxy alone; ptr NULL = none */
+};
+/* Is it the address of a proxy: http or https, host and port, nothing more? Else -ERR_INVALID with a sentence and the cure. */
+int http_proxy_check(struct str url, struct err *e);
 
 struct http_request {
 	struct str method;	       /* token */
@@ -110,7 +118,8 @@ struct http_request {
 	msec_t total_timeout;	   /* 0 = 30 s; always on */
 	size_t max_body;	   /* decoded bytes; 0 = 10 MB */
 	enum http_tier tier;
-	bool tls_no_verify;
+	const struct http_proxy *proxy; /* NULL = none. With one: libcurl's tier, HTTP/1.1, whatever `tier` says */
+	bool tls_no_verify; /* of the server; a proxy's certificate is always checked */
 	bool fresh_connection; /* do not reuse a connection (needed nowhere for safety: a resend is prevented anyway) */
 };
 
@@ -121,16 +130,16 @@ struct http_timings { /* microseconds since the start of the transfer; 0 = did n
 struct http_response {
 	enum http_error error;
 	enum http_certainty certainty;
-	const char *detail;	       /* a sentence for people when error; borrowed until the callback returns */
-	int status;		       /* 0 unless a complete head was read */
-	struct str http_version;       /* "1.1", "2" */
+	const char *detail; /* a sentence for people when error; borrowed until the callback returns */
+	int status;	    /* 0 unless a complete head was read; of HTTP_ERROR_PROXY the proxy's own, 0 = it gave none */
+	struct str http_version;   /* "1.1", "2" */
 	const struct headers *headers; /* of the final response; borrowed until the callback returns */
 	struct buf *body;	       /* decoded; the callback may buf_take() it */
 	bool was_sunk;		       /* the sink took the body, as far as it came */
 	size_t wire_bytes;
 	bool is_close_delimited;
 	struct http_timings timings;
-	char peer[64]; /* address and port connected to */
+	char peer[64]; /* address and port connected to: the proxy's if there is one */
 };
 
 typedef void http_done(void *arg, const struct http_response *response);

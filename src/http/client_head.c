@@ -228,6 +228,8 @@ static size_t on_head_end(struct http_transfer *t, size_t ok)
 		t->head = HEAD_STATUS_LINE;
 		return ok;
 	}
+	if (proxy_refuses(t))
+		return REFUSED;
 	t->head = HEAD_COMPLETE;
 	t->wants_body = !t->is_head_request && t->status != 204 && t->status != 304;
 	/* Both lengths: chunked wins, and the connection is not trusted again (RFC 9112 6.3). So with a 204 that

@@ -8,6 +8,7 @@
  *   client_head.c   the header guard and the body's way in
  *   client_body.c   bodies in pieces and into sinks, pauses
  *   client_map.c    a CURLcode becomes an error and a certainty
+ *   client_proxy.c  what a proxy between us and the server changes in all that
  */
 #pragma once
 #include "http/client.h"
@@ -32,6 +33,8 @@ struct url;
 struct shard {
 	struct http_client *client;
 	CURLM *multi;
+	char *proxy;	 /* proxy_key of its transfers, proxy_len bytes; NULL = they go without one */
+	size_t proxy_len;
 	size_t live;	 /* transfers added */
 	size_t paused;	 /* of these */
 	bool wants_kick; /* libcurl asked for "timeout now": never acted on inside its callback */
@@ -95,7 +98,7 @@ struct applied {
 	enum { METHOD_NONE, METHOD_GET, METHOD_HEAD, METHOD_POST } method;
 	char custom[24]; /* CURLOPT_CUSTOMREQUEST, "" = none */
 	msec_t connect_timeout;
-	bool no_verify, fresh, forbid_reuse, is_https;
+	bool no_verify, fresh, forbid_reuse, is_https, has_proxy;
 };
 
 struct http_transfer {
@@ -117,6 +120,14 @@ struct http_transfer {
 	const char *url;
 	msec_t connect_timeout;
 
+	/* its proxy */
+	const char *proxy_url;		/* NULL = none */
+	struct curl_slist *proxy_lines; /* fields for the proxy alone */
+	struct str proxy_key;		/* who may share connections with it; empty without proxy */
+	bool is_tunnel;			/* the proxy was asked to CONNECT */
+	int proxy_status;		/* of a refusal by the proxy; 0 = none */
+	size_t proxy_calls;		/* of on_progress() */
+
 	/* deadlines: one timer, set to whichever comes first */
 	struct loop_timer deadline;
 	msec_t first_byte_by, total_by, slow_from;
@@ -126,6 +137,7 @@ struct http_transfer {
 	int prereqs; /* times libcurl was about to send, or 1 = our socket took a byte: 0 = provably not sent */
 	bool is_own; /* carried by the own tier */
 	bool is_head_request, is_h1_only, is_blocked, has_host_name;
+	bool is_plain; /* no TLS on its socket */
 	size_t arrived; /* all bytes of head and body */
 	char ip[48];
 	int port;
@@ -213,6 +225,16 @@ size_t head_on_body(char *bytes, size_t size, size_t n, void *arg);
 bool head_take_line(struct http_transfer *t, struct str line); /* with its line feed; false = refused */
 bool head_take_body(struct http_transfer *t, struct str bytes);
 int head_on_prereq(void *arg, char *ip, char *local_ip, int port, int local_port);
+
+/* client_proxy.c; all but the first do nothing for a transfer without proxy */
+void proxy_set_conduct(CURL *h, const char *ca_file /* NULL = the system's */); /* once per handle */
+/* Copies the proxy, whose address goes to *ret. -ERR_NO_MEMORY; anything else wrong with it becomes t->refusal. */
+int proxy_copy(struct http_transfer *t, const struct http_proxy *proxy, const struct url *origin, struct url *ret);
+int proxy_apply(struct http_transfer *t); /* onto the handle; 0 or -ERR_NO_MEMORY */
+/* Did it end on the way to the server, and was it the proxy? Then t->refusal says so. `tls`: what `code` means as a TLS error. */
+bool proxy_has_failed(struct http_transfer *t, CURLcode code, enum http_error tls);
+bool proxy_keeps_waiting(struct http_transfer *t); /* no way to the server stands yet */
+bool proxy_refuses(struct http_transfer *t); /* is this head, now complete, the proxy's 407? Then t->refusal says so. */
 
 /* The own tier; see h1_int.h. */
 int h1_open(struct http_client *c, struct err *e); /* sets c->h1 */

@@ -166,6 +166,10 @@ struct verdict map_result(struct http_transfer *t, CURLcode code, const char **r
 	}
 	if (code == CURLE_OK)
 		return success(t, ret_detail);
+	if (proxy_has_failed(t, code, tls_error(code))) {
+		*ret_detail = t->why.msg;
+		return t->refusal;
+	}
 	struct verdict v = failure(t, code);
 	if (v.error == HTTP_ERROR_BLOCKED_ADDRESS)
 		*ret_detail = "the address is not allowed"; /* and nothing about what answers there */

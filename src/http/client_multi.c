@@ -98,7 +98,7 @@ curl_socket_t multi_open_socket(void *arg, curlsocktype purpose, struct curl_soc
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 	struct sock *s = sock_of(c, fd);
 	if (s)
-		*s = (struct sock){ .is_ours = true, .is_plain = t->is_h1_only };
+		*s = (struct sock){ .is_ours = true, .is_plain = t->is_plain };
 	return fd;
 }
 
@@ -274,27 +274,67 @@ static void close_curlm(struct shard *s)
 	s->wants_kick = s->is_dirty = false;
 }
 
-/* The first shard with room: connections are found again where they were left. */
-static struct shard *shard_with_room(struct http_client *c)
+static void forget_proxy(struct shard *s)
+{
+	if (s->proxy)
+		explicit_bzero(s->proxy, s->proxy_len);
+	free(s->proxy);
+	s->proxy = NULL;
+	s->proxy_len = 0;
+}
+
+/* From now on for transfers of this key. None of its connections is left. */
+static struct shard *shard_take_over(struct shard *s, struct str key)
+{
+	close_curlm(s);
+	forget_proxy(s);
+	if (!key.len)
+		return s;
+	s->proxy = str_dup_c(key);
+	s->proxy_len = s->proxy ? key.len : 0;
+	return s->proxy ? s : NULL;
+}
+
+/* One that holds no connection, else one that nobody uses; NULL = none. */
+static struct shard *shard_to_spare(struct http_client *c)
+{
+	struct shard *idle = NULL;
+
+	for (size_t i = 0; i < c->n_shards; i++) {
+		if (!c->shards[i]->multi)
+			return c->shards[i];
+		if (c->shards[i]->live == 0)
+			idle = c->shards[i];
+	}
+	return c->n_shards == SHARDS_MAX ? idle : NULL;
+}
+
+/*
+ * The first shard with room: connections are found again where they were left. Never one of another proxy, or of the
+ * same with other credentials: libcurl would take its tunnels for ours.
+ */
+static struct shard *shard_with_room(struct http_client *c, struct str key)
 {
 	for (size_t i = 0; i < c->n_shards; i++) {
-		if (c->shards[i]->live < SHARD_TRANSFERS)
-			return c->shards[i];
+		struct shard *s = c->shards[i];
+		if (s->live < SHARD_TRANSFERS && str_eq(str_from(s->proxy, s->proxy_len), key))
+			return s;
 	}
-	if (c->n_shards == SHARDS_MAX)
-		return NULL;
+	struct shard *spare = shard_to_spare(c);
+	if (spare || c->n_shards == SHARDS_MAX)
+		return spare ? shard_take_over(spare, key) : NULL;
 	struct shard *s = alloc_calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
 	s->client = c;
 	loop_timer_init(c->loop, &s->timer, on_shard_timer);
 	c->shards[c->n_shards++] = s;
-	return s;
+	return shard_take_over(s, key);
 }
 
 int multi_add(struct http_transfer *t)
 {
-	struct shard *s = shard_with_room(t->client);
+	struct shard *s = shard_with_room(t->client, t->proxy_key);
 
 	if (!s || (!s->multi && open_curlm(s) != 0))
 		return -ERR_NO_MEMORY;
@@ -371,6 +411,7 @@ void multi_bury(struct http_client *c)
 		return;
 	for (size_t i = 0; i < c->n_shards; i++) {
 		close_curlm(c->shards[i]);
+		forget_proxy(c->shards[i]);
 		free(c->shards[i]);
 	}
 	loop_soon_cancel(&c->soon);

@@ -38,7 +38,6 @@ static void set_conduct(CURL *h, const struct http_client *c)
 			       1L); /* a timeout while resolving must not wait for the resolver's thread */
 	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
 	(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(h, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	(void)curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
 	(void)curl_easy_setopt(h, CURLOPT_HTTP_CONTENT_DECODING, 0L);
@@ -48,6 +47,7 @@ static void set_conduct(CURL *h, const struct http_client *c)
 			       NULL); /* else libcurl parses the whole bundle for each connection: 21 ms */
 	if (c->ca_file)
 		(void)curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
+	proxy_set_conduct(h, c->ca_file);
 }
 
 static void set_callbacks(CURL *h, struct http_transfer *t)
@@ -249,7 +249,7 @@ static int copy_for_h1(struct http_transfer *t, const struct http_request *r, co
 
 int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 {
-	struct url url;
+	struct url url, proxy;
 
 	check_method(t, r);
 	if (t->refusal.error == HTTP_ERROR_NONE && url_parse(r->url, &url, &t->why) != 0)
@@ -264,8 +264,12 @@ int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 	t->is_head_request = str_eq(r->method, STR("HEAD"));
 	if (t->is_own)
 		return copy_for_h1(t, r, &url);
-	t->is_h1_only = url.scheme.len == 4;
-	t->has_host_name = is_name(&url);
+	t->is_h1_only = t->is_plain = url.scheme.len == 4;
+	if (r->proxy && proxy_copy(t, r->proxy, &url, &proxy) != 0)
+		return -ERR_NO_MEMORY;
+	if (t->refusal.error != HTTP_ERROR_NONE)
+		return 0;
+	t->has_host_name = is_name(r->proxy ? &proxy : &url);
 	t->url = arena_c(&t->arena, r->url);
 	if (!t->url)
 		return -ERR_NO_MEMORY;
@@ -294,5 +298,7 @@ int transfer_apply(struct http_transfer *t)
 				       (curl_off_t)(t->n_pieces ? t->pieces_len : t->body_out.len));
 		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, t->n_pieces ? NULL : t->body_out.ptr);
 	}
+	if (proxy_apply(t) != 0)
+		return -ERR_NO_MEMORY;
 	return curl_easy_setopt(h, CURLOPT_URL, t->url) == CURLE_OK ? 0 : -ERR_NO_MEMORY;
 }
