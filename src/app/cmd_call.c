@@ -136,6 +136,8 @@ static void request_print(const struct call_command *cc)
 	struct arena a;
 	struct value v;
 	arena_init(&a, 0);
+	if (cc->request.proxy)
+		fprintf(stderr, "* by way of the proxy %.*s\n", STR_ARG(cc->request.proxy->url));
 	if (json_parse(&a, cc->request.masked, NULL, &v, NULL, NULL) == 0) {
 		const struct value *headers = value_get_c(&v, "headers"), *body = value_get_c(&v, "body");
 		fprintf(stderr, "> %s %.*s\n", call_method_name(cc->request.method), STR_ARG(value_text(value_get_c(&v, "url"))));
@@ -288,6 +290,7 @@ static int call_send(struct call_command *cc)
 		.method = str_c(call_method_name(cc->request.method)), .url = cc->request.url, .headers = &cc->request.headers,
 		.body = cc->request.body, .connect_timeout = l->connect_timeout, .first_byte_timeout = l->first_byte_timeout,
 		.total_timeout = l->total_timeout, .max_body = l->max_body, .tls_no_verify = l->tls_no_verify,
+		.proxy = cc->request.proxy,
 	};
 	if (cc->app.flags.verbose)
 		request_print(cc);

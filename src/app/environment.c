@@ -13,13 +13,14 @@
 #define SAMPLE_URL "http://127.0.0.1:8090"
 #define REACH_MS 2000 /* how long the first environment may take to be reached */
 
-/* The first system that has both; the URL of its first environment, or the null string. */
+/* The first system that has both; the URL of its first environment, or the null string. One behind a proxy is not asked: straight it may not be
+ * there, and the credentials of the proxy are for calls. */
 static struct str first_url(const struct component *k)
 {
 	for (size_t i = 0; k->systems && i < k->systems->len; i++) {
-		const struct value *urls = value_get_c(&k->systems->members[i].value, "base_url");
+		const struct value *system = &k->systems->members[i].value, *urls = value_get_c(system, "base_url");
 		const struct value *sample = value_get_c(urls, SAMPLE_ENV);
-		if (value_is_string(sample, STR(SAMPLE_URL)) && !str_eq_c(urls->members[0].key, SAMPLE_ENV) &&
+		if (!value_get_c(system, "proxy") && value_is_string(sample, STR(SAMPLE_URL)) && !str_eq_c(urls->members[0].key, SAMPLE_ENV) &&
 		    urls->members[0].value.kind == VALUE_STRING)
 			return value_text(&urls->members[0].value);
 	}

@@ -38,7 +38,7 @@ bool secrets_occur(const struct secrets *s, struct str text);
 /* Where something is wrong in a system, told to the file's checker. */
 typedef void call_complain(void *arg, const struct value *at, const char *field, const char *sentence);
 
-/* Check a whole system value (base_url per env, auth, connectors with operations and parameters, limits). Returns
+/* Check a whole system value (base_url and proxy per env, auth, connectors with operations and parameters, limits). Returns
  * complaints. */
 unsigned call_system_check(const struct value *system, struct str env, call_complain *complain, void *arg);
 int call_system_schema(struct arena *a, struct value *ret); /* JSON Schema of a system */
@@ -103,6 +103,7 @@ struct call_request {
 	struct str url; /* real: may hold an API key */
 	struct headers headers;
 	struct str body;   /* ptr NULL = none */
+	const struct http_proxy *proxy; /* the way there, its credentials with it; NULL = straight */
 	struct str masked; /* JSON: { method, url, headers, body } with secrets as ***, for the ledger and people; a
 			      body that is no text is { bytes: N } */
 };

@@ -46,6 +46,13 @@ struct call_auth {
 	struct str prefix;	     /* api_key in a header: "Token " */
 };
 
+/* The way to the system. */
+struct call_proxy {
+	struct str url; /* ptr NULL = none */
+	bool has_credentials;
+	struct call_text username, password;
+};
+
 /* Rules of meaning in their order; what is in one is said in rules_int.h. */
 struct rule;
 struct rules {
@@ -62,6 +69,7 @@ struct call_system {
 	struct call_header headers[CALL_HEADERS_MAX];
 	size_t n_headers;
 	struct call_auth auth;
+	struct call_proxy proxy;
 	struct call_limits limits;
 	const struct value *connectors;
 	struct rules rules, connector_rules;
@@ -72,6 +80,8 @@ bool system_load(struct arena *a, const struct value *system, struct str env, st
 /* Headers of a system or connector, added to those of `sys`. */
 void headers_load(const struct value *headers, struct told *t, struct call_system *sys);
 bool auth_load(const struct value *auth, struct told *t, struct call_auth *ret);
+/* `ret` stays as it was where the environment has none. */
+void proxy_load(const struct value *proxy, struct str env, struct told *t, struct call_proxy *ret);
 /* A string, or { secret: NAME }. `what` names it in complaints; a literal is refused where `must_be_secret`. */
 bool text_load(const struct value *v, const struct value *parent, const char *what, bool must_be_secret, struct told *t,
 	       struct call_text *ret);
@@ -79,7 +89,11 @@ bool text_load(const struct value *v, const struct value *parent, const char *wh
 bool header_is_ours(struct str name);
 
 /* Rows shared by the check and the schema. */
-extern const struct opt system_rows[], limit_rows[], tls_rows[], connector_rows[], operation_rows[],
+#define SECRET_SCHEMA                                                                                                  \
+	"{\"type\":\"object\",\"properties\":{\"secret\":{\"type\":\"string\"}},\"required\":[\"secret\"],"            \
+	"\"additionalProperties\":false}"
+#define TEXT_SCHEMA "{\"anyOf\":[{\"type\":\"string\"}," SECRET_SCHEMA "]}"
+extern const struct opt system_rows[], limit_rows[], tls_rows[], proxy_rows[], connector_rows[], operation_rows[],
     request_body_rows[], parameter_rows[], rule_rows[], rule_when_rows[];
 
 /* ---- what an operation says ---- */

@@ -143,10 +143,11 @@ static int operation_schema(struct arena *a, struct value *ret)
 
 int call_system_schema(struct arena *a, struct value *ret)
 {
-	struct value schema, limits, tls, connector, connectors, operation, operations, rules, connector_rules;
+	struct value schema, limits, tls, proxy, connector, connectors, operation, operations, rules, connector_rules;
 	int r = rows_schema(a, system_rows, NULL, &schema);
 	r = r < 0 ? r : rows_schema(a, limit_rows, NULL, &limits);
 	r = r < 0 ? r : rows_schema(a, tls_rows, NULL, &tls);
+	r = r < 0 ? r : rows_schema(a, proxy_rows, NULL, &proxy);
 	r = r < 0 ? r : rows_schema(a, connector_rows, NULL, &connector);
 	r = r < 0 ? r : operation_schema(a, &operation);
 	r = r < 0 ? r : list_of(a, operation, &operations);
@@ -158,6 +159,7 @@ int call_system_schema(struct arena *a, struct value *ret)
 	r = r < 0 ? r : map_of(a, connector, &connectors);
 	r = r < 0 ? r : put_property(a, &schema, "limits", limits);
 	r = r < 0 ? r : put_property(a, &schema, "tls", tls);
+	r = r < 0 ? r : put_property(a, &schema, "proxy", proxy);
 	r = r < 0 ? r : put_property(a, &schema, "connectors", connectors);
 	if (r == 0)
 		*ret = schema;

@@ -33,33 +33,40 @@ int build_secret_headers(struct build *b, struct err *e)
 	return 0;
 }
 
-static int basic_header(struct build *b, struct err *e)
+int build_basic(struct build *b, const struct call_text *username, const struct call_text *password, struct str *ret,
+		struct err *e)
 {
-	const struct call_auth *auth = &b->s->system.auth;
 	auto_buf struct buf pair = { .max = HEADER_FIELD_MAX_BYTES / 2 };
-	struct str user, password, value;
-	int r = text_get(&auth->username, b->secrets, &user, e);
-	r = r < 0 ? r : text_get(&auth->credential, b->secrets, &password, e);
+	struct str user, word;
+	int r = text_get(username, b->secrets, &user, e);
+	r = r < 0 ? r : text_get(password, b->secrets, &word, e);
 	if (r < 0)
 		return r;
 	if (str_find_char(user, ':') >= 0)
 		return err_set(e, ERR_INVALID, "the username of basic authentication holds a \":\"");
 	(void)buf_append_str(&pair, user);
 	(void)buf_append_char(&pair, ':');
-	(void)buf_append_str(&pair, password);
+	(void)buf_append_str(&pair, word);
 	buf_clear(&b->text);
 	(void)buf_append_c(&b->text, "Basic ");
 	base64_append(&b->text, buf_str(&pair), false);
 	if (!buf_ok(&pair))
 		r = build_buf_trouble(&pair, "the credential", e);
 	build_wipe(&pair);
-	r = r < 0 ? r : build_keep_text(b, &value, e);
+	r = r < 0 ? r : build_keep_text(b, ret, e);
 	if (r < 0)
 		return r;
-	if (secrets_note(b->secrets, str_from(value.ptr + 6, value.len - 6)) < 0)
-		return build_out_of_memory(e);
-	build_set_header(b, STR("Authorization"), value, STR("Basic ***"));
-	return 0;
+	return secrets_note(b->secrets, str_from(ret->ptr + 6, ret->len - 6)) < 0 ? build_out_of_memory(e) : 0;
+}
+
+static int basic_header(struct build *b, struct err *e)
+{
+	const struct call_auth *auth = &b->s->system.auth;
+	struct str value;
+	int r = build_basic(b, &auth->username, &auth->credential, &value, e);
+	if (r == 0)
+		build_set_header(b, STR("Authorization"), value, STR("Basic ***"));
+	return r;
 }
 
 /* prefix + secret, shown as prefix + ***. */

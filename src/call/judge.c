@@ -94,6 +94,7 @@ static const char *error_title(enum http_error error)
 		[HTTP_ERROR_DNS_TEMPORARY] = "The host name could not be looked up",
 		[HTTP_ERROR_TLS_CERT] = "The server's certificate is not trusted",
 		[HTTP_ERROR_TLS_PROTOCOL] = "No secure connection could be made",
+		[HTTP_ERROR_PROXY] = "The proxy did not let the call through",
 		[HTTP_ERROR_CONNECTION_LOST] = "The connection was lost",
 		[HTTP_ERROR_SEND_FAILED] = "The request could not be sent whole",
 		[HTTP_ERROR_BAD_RESPONSE] = "The answer breaks the rules of HTTP",

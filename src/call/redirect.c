@@ -140,7 +140,7 @@ enum call_hop call_redirect(const struct call_request *from, int status, const s
 	if (downgrade && secrets_occur(secrets, from->url))
 		return refuse(ret_reason, a, "it leads from https to http, and the call carries credentials", url);
 	trail->left_origin |= !is_same;
-	*ret = (struct call_request){ .method = to_get ? CALL_GET : from->method, .url = url };
+	*ret = (struct call_request){ .method = to_get ? CALL_GET : from->method, .url = url, .proxy = from->proxy };
 	ret->body = to_get ? STR_NULL : from->body;
 	if (keep_headers(from, secrets, !trail->left_origin, !to_get, a, ret) < 0 || make_shadow(from, secrets, a, ret) < 0)
 		return refuse(ret_reason, a, "out of memory", url);

@@ -24,7 +24,8 @@ struct call_trail {
 
 /*
  * Look at the answer of `from`. `headers` are those of the answer as they came (call_answer has them masked). The next request lives in `a`, shares
- * the body of `from`, and its shadow is masked like any other.
+ * the body of `from`, and its shadow is masked like any other. It takes
+ * the same proxy, whose credentials are none of the server's.
  */
 enum call_hop call_redirect(const struct call_request *from, int status, const struct headers *headers, struct secrets *secrets,
 			    struct call_trail *trail, struct arena *a, struct call_request *ret, struct str *ret_reason);

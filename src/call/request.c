@@ -242,7 +242,7 @@ static int hand_over(struct build *b, struct call_request *ret, struct err *e)
 	build_shadow(b);
 	if (!buf_ok(&b->shown))
 		return build_buf_trouble(&b->shown, "the request", e);
-	struct call_request request = { .method = b->s->op.method, .body = b->sent_body };
+	struct call_request request = { .method = b->s->op.method, .body = b->sent_body, .proxy = b->proxy };
 	request.url = arena_str(b->a, buf_str(&b->url));
 	request.masked = arena_str(b->a, buf_str(&b->shown));
 	request.headers = (struct headers){ .n = b->n_headers, .cap = b->n_headers, .bytes = b->header_bytes };
@@ -268,6 +268,7 @@ static int build(struct build *b, const struct value *parameters, struct str key
 	r = r < 0 ? r : build_credential(b, e);
 	r = r < 0 ? r : build_cookies(b, e);
 	r = r < 0 ? r : build_key(b, key, e);
+	r = r < 0 ? r : build_proxy(b, e);
 	return r < 0 ? r : hand_over(b, ret, e);
 }
 

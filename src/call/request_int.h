@@ -27,6 +27,7 @@ struct build {
 	struct str sent_body;	  /* ptr NULL = none */
 	struct str shown_body;	  /* what people see in its place; ptr NULL = the same */
 	bool body_is_bytes;	  /* people see its size */
+	const struct http_proxy *proxy; /* NULL = none */
 };
 
 /* ---- request.c ---- */
@@ -53,10 +54,17 @@ int build_graphql(struct build *b, struct err *e);
 /* ---- credential.c ---- */
 
 int build_secret_headers(struct build *b, struct err *e);
+/* "Basic ..." in the arena (RFC 7617); its base64 is masked from now on. */
+int build_basic(struct build *b, const struct call_text *username, const struct call_text *password, struct str *ret,
+		struct err *e);
 int build_credential(struct build *b, struct err *e);
 /* Cookies mapped and secret, after those that the system itself fixed. Always shown as ***. */
 int build_cookies(struct build *b, struct err *e);
 int build_key(struct build *b, struct str key, struct err *e);
+
+/* ---- proxy.c ---- */
+
+int build_proxy(struct build *b, struct err *e); /* b->proxy, with its credentials */
 
 /* ---- shadow.c ---- */
 

@@ -79,6 +79,8 @@ static struct decision decide_error(const struct call_spec *s, const struct call
 			d.most_tries = error_rules[i].most_tries;
 		}
 	}
+	if (x->error == HTTP_ERROR_PROXY && x->status == 407) /* the credentials do not get better by themselves */
+		d.then = THEN_FAIL;
 	if (d.then == THEN_RETRY && x->certainty != HTTP_NOT_SENT && !call_spec_is_repeatable(s))
 		d.then = THEN_FAIL;
 	return d;

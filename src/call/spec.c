@@ -158,11 +158,13 @@ static void note_secret(struct call_spec *s, const struct call_text *text)
 
 static int list_secrets(struct arena *a, struct call_spec *s)
 {
-	s->secrets = ARENA_ARRAY(a, struct str, s->system.n_headers + 2);
+	s->secrets = ARENA_ARRAY(a, struct str, s->system.n_headers + 4);
 	if (!s->secrets)
 		return -ERR_NO_MEMORY;
 	note_secret(s, &s->system.auth.username);
 	note_secret(s, &s->system.auth.credential);
+	note_secret(s, &s->system.proxy.username);
+	note_secret(s, &s->system.proxy.password);
 	for (size_t i = 0; i < s->system.n_headers; i++)
 		note_secret(s, &s->system.headers[i].text);
 	return 0;

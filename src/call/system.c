@@ -45,7 +45,7 @@ void told_load(const struct opt *rows, const struct value *object, void *out, st
 /* ---- rows ---- */
 
 struct system_text {
-	const struct value *title, *description, *base_url, *auth, *headers, *connectors, *limits, *tls, *rules;
+	const struct value *title, *description, *base_url, *auth, *headers, *connectors, *limits, *tls, *proxy, *rules;
 };
 
 struct tls_text {
@@ -54,10 +54,6 @@ struct tls_text {
 };
 
 #define PEOPLE_TEXT "{\"type\":[\"string\",\"object\"]}"
-#define SECRET_SCHEMA                                                                                                  \
-	"{\"type\":\"object\",\"properties\":{\"secret\":{\"type\":\"string\"}},\"required\":[\"secret\"],"            \
-	"\"additionalProperties\":false}"
-#define TEXT_SCHEMA "{\"anyOf\":[{\"type\":\"string\"}," SECRET_SCHEMA "]}"
 #define HEADERS_SCHEMA "{\"type\":\"object\",\"additionalProperties\":" TEXT_SCHEMA "}"
 #define AUTH_SCHEMA                                                                                                    \
 	"{\"type\":\"object\",\"properties\":{\"kind\":{\"enum\":[\"none\",\"basic\",\"bearer\",\"api_key\"]},"        \
@@ -78,6 +74,7 @@ const struct opt system_rows[] = {
 	OPT_VALUE(struct system_text, connectors, 0, NULL, "Named groups of operations."),
 	OPT_VALUE(struct system_text, limits, 0, NULL, "Time, size and number of calls."),
 	OPT_VALUE(struct system_text, tls, 0, NULL, "How the server's certificate is checked."),
+	OPT_VALUE(struct system_text, proxy, 0, NULL, "The way to the server leads through it. http_proxy of the environment is not heeded."),
 	OPT_VALUE(struct system_text, rules, 0, NULL, "What answers mean; asked after the rules of operation and connector."),
 	OPT_END,
 };
@@ -212,7 +209,7 @@ bool header_is_ours(struct str name)
 {
 	static const char *const ours[] = { "Host",	  "Content-Length",   "Transfer-Encoding", "Connection",
 					    "Keep-Alive", "Upgrade",	      "Trailer",	   "TE",
-					    "Expect",	  "Proxy-Connection", "Accept-Encoding" };
+					    "Expect",	  "Proxy-Connection", "Accept-Encoding",   "Proxy-Authorization" };
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (str_eq_nocase(name, str_c(ours[i])))
 			return true;
@@ -248,6 +245,10 @@ void headers_load(const struct value *headers, struct told *t, struct call_syste
 		(void)snprintf(what, sizeof(what), "%.*s", STR_ARG(h.name));
 		if (!header_is_token(h.name))
 			tell_named(t, v, h.name, "\"%.*s\" is no header name", STR_ARG(h.name));
+		else if (str_eq_nocase(h.name, STR("Proxy-Authorization")))
+			tell_named(t, v, h.name,
+				   "%.*s goes to a proxy alone; write proxy: { url, username, password } of the system",
+				   STR_ARG(h.name));
 		else if (header_is_ours(h.name))
 			tell_named(t, v, h.name, "%.*s is set by Weir itself", STR_ARG(h.name));
 		else if (text_load(v, headers, what, header_is_secret(h.name), t, &h.text)) {
@@ -379,6 +380,8 @@ bool system_load(struct arena *a, const struct value *system, struct str env, st
 		told_load(limit_rows, text.limits, &ret->limits, t);
 	if (text.tls)
 		tls_load(text.tls, t, ret);
+	if (text.proxy)
+		proxy_load(text.proxy, env, t, &ret->proxy);
 	ret->connectors = text.connectors;
 	rules_load(a, text.rules, t, &ret->rules);
 	if (text.connectors && !value_is(text.connectors, VALUE_OBJECT))

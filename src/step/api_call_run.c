@@ -276,6 +276,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 		.total_timeout = l->total_timeout,
 		.max_body = l->max_body,
 		.tls_no_verify = l->tls_no_verify,
+		.proxy = c->request.proxy,
 	};
 	if (is_list(st))
 		request.sink = api_call_items_sink(c, &e);

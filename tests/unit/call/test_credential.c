@@ -42,6 +42,16 @@ static void assert_no_canary(struct str s)
 		assert_lacks(s, forms[i]);
 }
 
+static struct str mask(const char *text, size_t n)
+{
+	struct buf b;
+	buf_init(&b, 1u << 20);
+	assert_int_equal(secrets_mask(secrets, &b, str_from(text, n)), 0);
+	struct str copy = arena_str(&arena, buf_str(&b));
+	buf_done(&b);
+	return copy;
+}
+
 TEST(each_kind_of_authentication_puts_its_bytes)
 {
 	static const struct {
@@ -144,15 +154,63 @@ TEST(secrets_that_come_by_another_way_are_masked_by_value)
 	assert_contains(built.masked, "\"{\\\"member\\\":\\\"<***>\\\"}\"");
 }
 
+#define BY_PROXY(more)                                                                                                 \
+	"{'base_url':'https://h/v1','auth':{'kind':'bearer','token':{'secret':'SHORT'}},"                              \
+	"'proxy':{'url':'http://p:3128'" more "},'connectors':{'c':{'operations':[]}}}"
+
+TEST(a_proxys_credentials_go_with_the_request_and_not_in_it)
+{
+	struct call_spec *s = spec_of(BY_PROXY(",'username':{'secret':'USER'},'password':{'secret':'KEY'}"), "GET", "/");
+	assert_int_equal(build(s, "{'q':1}"), 0);
+	assert_non_null(built.proxy);
+	assert_str(built.proxy->url, "http://p:3128");
+	assert_str(built.proxy->authorization, "Basic amFuZS1kb2U6czNjcjN0LUNBTkFSWS3DpMOfLyIr");
+	assert_str(headers_get(&built.headers, STR("Authorization")), "Bearer abc");
+	assert_int_equal(headers_count(&built.headers, STR("Proxy-Authorization")), 0);
+	assert_no_canary(built.masked);
+	assert_lacks(built.masked, "jane-doe");
+	const char *echo = "an echo: amFuZS1kb2U6czNjcjN0LUNBTkFSWS3DpMOfLyIr, s3cr3t-CANARY-\u00e4\u00df/\"+";
+	assert_no_canary(mask(echo, strlen(echo)));
+	assert_int_equal(build(spec_of(BY_PROXY(""), "GET", "/"), "{}"), 0);
+	assert_null(built.proxy->authorization.ptr);
+	assert_int_equal(build(spec_of(BY_PROXY(",'username':'a','password':{'secret':'NOT_SET'}"), "GET", "/"), "{}"),
+			 -ERR_MISSING);
+	assert_contains(str_c(trouble.msg), "WEIR_SECRET_NOT_SET");
+	(void)setenv("WEIR_SECRET_COLON", "a:b", 1);
+	assert_int_equal(build(spec_of(BY_PROXY(",'username':{'secret':'COLON'},'password':{'secret':'KEY'}"), "GET", "/"), "{}"),
+			 -ERR_INVALID);
+	assert_int_equal(build(spec_of(BY_PROXY(""), "GET", "/"), "{'header.Proxy-Authorization':'x'}"), -ERR_INVALID);
+}
+
+TEST(the_proxy_is_the_environments)
+{
+	static const struct {
+		const char *env, *url;
+	} rows[] = { { "live", "http://p:1" }, { "test", NULL }, { "", "http://p:1" } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct heard h = { "" };
+		struct call_spec *s = call_spec_new(
+		    &arena,
+		    json_new("{'base_url':'https://h','proxy':{'url':{'live':'http://p:1','test':null}},'connectors':{'c':{}}}"),
+		    STR("crm"), STR("c"), STR("/"), CALL_GET, str_c(rows[i].env), hear, &h);
+		assert_non_null(s);
+		assert_int_equal(build(s, "{}"), 0);
+		assert_int_equal(built.proxy != NULL, rows[i].url != NULL);
+		if (rows[i].url)
+			assert_str(built.proxy->url, rows[i].url);
+	}
+}
+
 TEST(needed_secrets_are_listed_once)
 {
 	struct call_spec *s = spec_of(
 	    "{'base_url':'https://h','auth':{'kind':'basic','username':{'secret':'A'},'password':{'secret':'B'}},"
+	    "'proxy':{'url':'http://p:1','username':{'secret':'B'},'password':{'secret':'D'}},"
 	    "'headers':{'X-1':{'secret':'B'},'X-2':{'secret':'C'},'X-3':'plain'},'connectors':{'c':{}}}",
 	    "GET", "/");
 	struct str name;
 	size_t pos = 0;
-	const char *const expected[] = { "A", "B", "C" };
+	const char *const expected[] = { "A", "B", "D", "C" };
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
 		assert_true(call_spec_next_secret(s, &pos, &name));
 		assert_str(name, expected[i]);
@@ -161,16 +219,6 @@ TEST(needed_secrets_are_listed_once)
 }
 
 /* ---- masks ---- */
-
-static struct str mask(const char *text, size_t n)
-{
-	struct buf b;
-	buf_init(&b, 1u << 20);
-	assert_int_equal(secrets_mask(secrets, &b, str_from(text, n)), 0);
-	struct str copy = arena_str(&arena, buf_str(&b));
-	buf_done(&b);
-	return copy;
-}
 
 TEST(only_values_handed_out_are_masked)
 {
@@ -344,6 +392,7 @@ int main(void)
 		C(a_secret_that_is_not_set_is_named_with_its_cure),
 		C(a_secret_with_a_line_break_never_becomes_a_header),
 		C(secrets_that_come_by_another_way_are_masked_by_value),
+		C(a_proxys_credentials_go_with_the_request_and_not_in_it), C(the_proxy_is_the_environments),
 		C(needed_secrets_are_listed_once),
 		C(only_values_handed_out_are_masked),
 		C(each_disguise_is_seen_through),

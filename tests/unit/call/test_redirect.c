@@ -84,11 +84,14 @@ TEST(another_origin_gets_no_credential)
 	static const char *const others[] = { "http://b.test/", "http://a.test:8080/", "https://a.test/", "//b.test/x" };
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		struct hop h;
+		struct http_proxy proxy = { .url = STR("http://p:3128") };
 		hop_init(&h, CALL_GET, "http://a.test/x");
+		h.from.proxy = &proxy;
 		assert_int_equal(hop_take(&h, 302, others[i]), CALL_HOP_FOLLOW);
 		assert_int_equal(headers_count(&h.next.headers, STR("Authorization")), 0);
 		assert_int_equal(headers_count(&h.next.headers, STR("X-Tenant")), 0);
 		assert_int_equal(headers_count(&h.next.headers, STR("Accept")), 1);
+		assert_ptr_equal(h.next.proxy, &proxy); /* the way is the same for all */
 		/* and it does not come back with the way home */
 		h.from = h.next;
 		assert_int_equal(hop_take(&h, 302, "http://a.test/home"), CALL_HOP_FOLLOW);

@@ -129,6 +129,7 @@ TEST(an_error_may_be_repeated_by_what_is_known_of_it)
 		{ HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT, CALL_FAILED, CALL_FAILED },
 		{ HTTP_ERROR_TLS_PROTOCOL, HTTP_NOT_SENT, CALL_FAILED, CALL_FAILED },
 		{ HTTP_ERROR_BLOCKED_ADDRESS, HTTP_NOT_SENT, CALL_FAILED, CALL_FAILED },
+		{ HTTP_ERROR_PROXY, HTTP_NOT_SENT, CALL_RETRY, CALL_RETRY },
 		{ HTTP_ERROR_CONNECTION_LOST, HTTP_AMBIGUOUS, CALL_RETRY, CALL_UNKNOWN },
 		{ HTTP_ERROR_TRUNCATED, HTTP_AMBIGUOUS, CALL_RETRY, CALL_UNKNOWN },
 		{ HTTP_ERROR_BAD_FRAMING, HTTP_AMBIGUOUS, CALL_RETRY, CALL_UNKNOWN },
@@ -145,6 +146,25 @@ TEST(an_error_may_be_repeated_by_what_is_known_of_it)
 		if (g != rows[i].get || p != rows[i].post)
 			fail_msg("row %zu: %s, %s", i, call_verdict_name(g), call_verdict_name(p));
 		assert_str(judgement.rule, arena_printf(&arena, "default: %s", http_error_name(rows[i].error)));
+	}
+}
+
+TEST(a_proxy_that_wants_other_credentials_is_not_asked_again)
+{
+	static const struct {
+		int status;
+		enum call_verdict expected;
+	} rows[] = { { 407, CALL_FAILED }, { 503, CALL_RETRY }, { 403, CALL_RETRY }, { 0, CALL_RETRY } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct call_answer x = { .error = HTTP_ERROR_PROXY,
+					 .certainty = HTTP_NOT_SENT,
+					 .status = rows[i].status,
+					 .detail = STR("the proxy did"),
+					 .headers = value_array() };
+		assert_int_equal(call_judge_full(spec_with("POST", "", "", ""),
+						 call_result_rule_new(&arena, STR("body"), NULL), &x, &arena, &judgement),
+				 rows[i].expected);
+		assert_string_equal(problem_member("type"), "proxy_error");
 	}
 }
 
@@ -425,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CALL_CLAIM(each_status_has_its_shipped_verdict),
 		CALL_CLAIM(an_error_may_be_repeated_by_what_is_known_of_it),
+		CALL_CLAIM(a_proxy_that_wants_other_credentials_is_not_asked_again),
 		CALL_CLAIM(no_rule_makes_a_doubtful_call_be_sent_twice),
 		CALL_CLAIM(a_rule_fits_when_all_that_it_says_holds),
 		CALL_CLAIM(the_first_rule_that_fits_decides_operation_before_connector_before_system),

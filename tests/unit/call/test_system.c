@@ -8,7 +8,8 @@ static const char good[] =
     "{'title':{'en':'CRM'},'base_url':{'live':'https://crm.example.com/api','sample':'http://127.0.0.1:8090'},"
     "'auth':{'kind':'bearer','token':{'secret':'CRM_TOKEN'}},'headers':{'X-Tenant':'7','X-Api-Key':{'secret':'K'}},"
     "'limits':{'connect_timeout':'2s','first_byte_timeout':'10s','total_timeout':'1m','max_body':'1MiB','in_flight':8},"
-    "'tls':{'no_verify':true},'connectors':{'contacts':{'title':'Contacts','headers':{'X-C':'1'},'operations':["
+    "'tls':{'no_verify':true},'proxy':{'url':{'live':'http://p.example:3128','sample':null},'username':'a',"
+    "'password':{'secret':'P'}},'connectors':{'contacts':{'title':'Contacts','headers':{'X-C':'1'},'operations':["
     "{'method_name':'GET','query_path':'/contacts/{id}','summary':'one','x-note':1,'parameters':["
     "{'name':'id','in':'path','required':true,'schema':{'type':'integer'},'x-example':1},"
     "{'name':'fields','in':'query','style':'form','explode':false,'description':'which','example':'a'}]},"
@@ -77,6 +78,23 @@ TEST(each_fault_of_a_system_is_told_with_its_cure)
 		{ "{'base_url':'https://h','limits':{'total_timeout':30}}", "total_timeout" },
 		{ "{'base_url':'https://h','limits':{'total_time':'3s'}}", "total_timeout" },
 		{ "{'base_url':'https://h','tls':{'ca_file':'/x'}}", "not supported yet" },
+		{ "{'base_url':'https://h','proxy':'http://p:3128'}", "a proxy is an object like" },
+		{ "{'base_url':'https://h','proxy':{}}", "url" },
+		{ "{'base_url':'https://h','proxy':{'url':1}}", "not number" },
+		{ "{'base_url':'https://h','proxy':{'url':null}}", "not null" },
+		{ "{'base_url':'https://h','proxy':{'url':'socks5h://p:1080'}}", "a SOCKS proxy is not supported" },
+		{ "{'base_url':'https://h','proxy':{'url':'http://u:Bearer abc@p:3128'}}", "username and password" },
+		{ "{'base_url':'https://h','proxy':{'url':'http://p'}}", "with its port" },
+		{ "{'base_url':'https://h','proxy':{'url':{'live':'http://p:1'}}}", "prod: null where none is needed" },
+		{ "{'base_url':'https://h','proxy':{'url':{'prod':null,'live':'p'}}}", "live: " },
+		{ "{'base_url':'https://h','proxy':{'url':'http://p:1','pasword':1}}", "password" },
+		{ "{'base_url':'https://h','proxy':{'url':'http://p:1','username':'a'}}", "write password: { secret: NAME }" },
+		{ "{'base_url':'https://h','proxy':{'url':'http://p:1','password':{'secret':'A'}}}", "username is missing" },
+		{ "{'base_url':'https://h','proxy':{'url':'http://p:1','username':'a','password':'Bearer abc'}}",
+		  "write { secret: NAME }" },
+		{ "{'base_url':'https://h','proxy':{'url':'http://p:1','username':'a:b','password':{'secret':'A'}}}",
+		  "no \":\"" },
+		{ "{'base_url':'https://h','headers':{'Proxy-Authorization':{'secret':'A'}}}", "write proxy: { url" },
 		{ "{'base_url':'https://h','connectors':[]}", "connectors are an object" },
 		{ "{'base_url':'https://h','connectors':{'c':1}}", "a connector is an object" },
 		{ "{'base_url':'https://h','connectors':{'c':{'operation':[]}}}", "operations" },
