@@ -79,7 +79,8 @@ static struct decision decide_error(const struct call_spec *s, const struct call
 			d.most_tries = error_rules[i].most_tries;
 		}
 	}
-	if (x->error == HTTP_ERROR_PROXY && x->status == 407) /* the credentials do not get better by themselves */
+	/* Credentials do not get better by themselves; there are proxies that say 401. */
+	if (x->error == HTTP_ERROR_PROXY && (x->status == 407 || x->status == 401))
 		d.then = THEN_FAIL;
 	if (d.then == THEN_RETRY && x->certainty != HTTP_NOT_SENT && !call_spec_is_repeatable(s))
 		d.then = THEN_FAIL;

@@ -165,6 +165,7 @@ static const char *meaning(int status)
 {
 	switch (status) {
 	case PROXY_AUTH_REQUIRED:
+	case 401: /* so say some */
 		return "its credentials are missing or wrong";
 	case 403:
 		return "it does not allow this address";

@@ -154,7 +154,7 @@ TEST(a_proxy_that_wants_other_credentials_is_not_asked_again)
 	static const struct {
 		int status;
 		enum call_verdict expected;
-	} rows[] = { { 407, CALL_FAILED }, { 503, CALL_RETRY }, { 403, CALL_RETRY }, { 0, CALL_RETRY } };
+	} rows[] = { { 407, CALL_FAILED }, { 401, CALL_FAILED }, { 503, CALL_RETRY }, { 403, CALL_RETRY }, { 0, CALL_RETRY } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct call_answer x = { .error = HTTP_ERROR_PROXY,
 					 .certainty = HTTP_NOT_SENT,
