@@ -8,6 +8,8 @@ set_tests_properties(house/layers house/longest house/heads PROPERTIES LABELS ho
 # The tools of the scenarios are programs, too: they are tested before they are believed.
 add_test(NAME house/peer COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/tools/test_peer.py)
 set_tests_properties(house/peer PROPERTIES LABELS house TIMEOUT 120)
+add_test(NAME house/proxy COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/tools/test_proxy.py)
+set_tests_properties(house/proxy PROPERTIES LABELS house TIMEOUT 120)
 
 if(TARGET weir)
   add_test(NAME scenario/kill COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/kill/run.py WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

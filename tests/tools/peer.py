@@ -3,6 +3,7 @@
 """peer.py: an HTTP/1.1 server that does what it is told, for scenarios. It misbehaves on demand; that is its job.
 
     peer.py [--port 0] [--log FILE] [--delay MS] [--fsync] [--drop RATE] [--fail RATE] [--seed N] [--lifetime SECONDS]
+            [--tls CERTIFICATE KEY]
 
 Prints "port N" when it listens (127.0.0.1 only) and ends by itself after --lifetime, or when its parent is gone.
 
@@ -41,6 +42,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -291,10 +293,18 @@ async def watch(parent, lifetime, stop):
     stop.set()
 
 
+def tls(options):
+    if not options.tls:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*options.tls)
+    return context
+
+
 async def serve(options):
     peer = Peer(options)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    server = await loop.create_server(lambda: Connection(peer), "127.0.0.1", options.port, backlog=4096)
+    server = await loop.create_server(lambda: Connection(peer), "127.0.0.1", options.port, backlog=4096, ssl=tls(options))
     for s in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(s, stop.set)
     print("port %d" % server.sockets[0].getsockname()[1], flush=True)
@@ -313,6 +323,7 @@ def main():
     p.add_argument("--drop", type=float, default=0, help="share of recorded requests that get no answer")
     p.add_argument("--fail", type=float, default=0, help="share of recorded requests that get a 500")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="speak TLS with these PEM files")
     p.add_argument("--lifetime", type=float, default=900, help="seconds")
     asyncio.run(serve(p.parse_args()))
 

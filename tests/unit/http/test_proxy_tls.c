@@ -280,7 +280,97 @@ TEST(behind_a_tunnel_that_stands_the_faults_are_the_servers)
 	ground_close(&g);
 }
 
+/* ---- a proxy that is itself reached by TLS: tests/tools/proxy.py ---- */
+
+static pid_t start_tls_proxy(uint16_t *ret_port)
+{
+	char output[96], command[512];
+
+	snprintf(output, sizeof(output), "%s/proxy", dir);
+	snprintf(command, sizeof(command), "exec python3 tests/tools/proxy.py --lifetime 100 --user a:b --tls %s %s > %s", cert, key, output);
+	pid_t pid = start((char *[]){ A("sh"), A("-c"), command, NULL });
+	unsigned port = 0;
+	for (int i = 0; i < 2000 && port == 0; i++) {
+		FILE *f = fopen(output, "r");
+		if (!f || fscanf(f, "port %u\n", &port) != 1)
+			usleep(10000);
+		if (f)
+			(void)fclose(f);
+	}
+	(void)unlink(output);
+	assert_true(port > 0);
+	*ret_port = (uint16_t)port;
+	return pid;
+}
+
+static void serve_plain(struct peer *p, int fd, int number, void *arg)
+{
+	struct peer_request r;
+
+	while (peer_read(p, fd, &r))
+		peer_say(fd, strstr(r.head, "Proxy-") ? "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n" :
+							"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
+}
+
+static void serve_400(struct peer *p, int fd, int number, void *arg)
+{
+	char bytes[4096];
+
+	if (recv(fd, bytes, sizeof(bytes), 0) > 0)
+		peer_say(fd, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+}
+
+static struct answer by_way(struct asker *a, const char *url, uint16_t port, bool no_verify)
+{
+	char way[64];
+
+	snprintf(way, sizeof(way), "https://127.0.0.1:%u", port);
+	struct http_proxy proxy = { .url = str_c(way), .authorization = STR("Basic YTpi") };
+	return ask_request(a, &(struct http_request){ .method = STR("POST"),
+						      .url = str_c(url),
+						      .body = STR("{}"),
+						      .total_timeout = 20000,
+						      .tls_no_verify = no_verify,
+						      .proxy = &proxy });
+}
+
+TEST(an_https_proxy_is_checked_whatever_is_said_of_the_servers_certificate)
+{
+	struct ground g;
+	uint16_t port;
+
+	if (!ground_open(&g))
+		skip();
+	struct peer *plain = peer_start(serve_plain, NULL), *no_tls = peer_start(serve_400, NULL);
+	pid_t pid = start_tls_proxy(&port);
+	char url[64];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", plain->port);
+	struct answer x;
+	for (int i = 0; i < 2; i++) {
+		x = by_way(&g.asker, g.origin_url, port, false); /* TLS within TLS */
+		assert_outcome(x, HTTP_ERROR_NONE, HTTP_ANSWERED);
+		assert_null(strstr(x.body, "Proxy"));
+		x = by_way(&g.asker, url, port, false);
+		assert_outcome(x, HTTP_ERROR_NONE, HTTP_ANSWERED);
+		assert_string_equal(x.body, "plain");
+	}
+	struct asker stranger = asker_new(NULL);
+	for (int i = 0; i < 2; i++) {
+		x = by_way(&stranger, i ? url : g.origin_url, port, true);
+		assert_outcome(x, HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT);
+		assert_non_null(strstr(x.detail, "proxy"));
+		assert_outcome(by_way(&stranger, i ? url : g.origin_url, no_tls->port, true), HTTP_ERROR_TLS_PROTOCOL, HTTP_NOT_SENT);
+	}
+	asker_free(&stranger);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	peer_stop(plain);
+	peer_stop(no_tls);
+	ground_close(&g);
+}
+
 RUN_ON_BOTH_TIERS(CLAIM(credentials_of_the_proxy_never_come_out_of_the_tunnel), CLAIM(a_server_that_would_rather_speak_http2_is_spoken_to_in_http_1_1),
 		  CLAIM(a_kept_tunnel_belongs_to_its_proxy_and_its_credentials),
 		  CLAIM(more_credentials_than_shards_only_cost_their_connections), CLAIM(a_request_lost_in_a_kept_tunnel_is_not_sent_again),
-		  CLAIM(behind_a_tunnel_that_stands_the_faults_are_the_servers))
+		  CLAIM(behind_a_tunnel_that_stands_the_faults_are_the_servers),
+		  CLAIM(an_https_proxy_is_checked_whatever_is_said_of_the_servers_certificate))
