@@ -322,6 +322,7 @@ static void forget_last_use(struct http_transfer *t, size_t max_body)
 	t->is_head_request = t->is_blocked = t->has_host_name = t->is_plain = t->is_tunnel = false;
 	t->proxy_status = 0;
 	t->proxy_calls = 0;
+	t->proxy_uploaded = 0;
 	t->forbids_reuse = t->says_close = t->says_keep_alive = false;
 	t->attempt_by = 0;
 	t->marks = (struct http_timings){ 0 };

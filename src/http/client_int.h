@@ -126,7 +126,8 @@ struct http_transfer {
 	struct str proxy_key;		/* who may share connections with it; empty without proxy */
 	bool is_tunnel;			/* the proxy was asked to CONNECT */
 	int proxy_status;		/* of a refusal by the proxy; 0 = none */
-	size_t proxy_calls;		/* of on_progress() */
+	size_t proxy_calls;		/* of on_progress() without a step of the upload */
+	curl_off_t proxy_uploaded;
 
 	/* deadlines: one timer, set to whichever comes first */
 	struct loop_timer deadline;

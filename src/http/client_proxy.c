@@ -47,11 +47,14 @@ int http_proxy_check(struct str url, struct err *e)
 
 /* ---- settings ---- */
 
-/* Called by libcurl for each byte of an answer to CONNECT, and now and then besides. */
-static int on_progress(void *arg, curl_off_t unused1, curl_off_t unused2, curl_off_t unused3, curl_off_t unused4)
+/* Called by libcurl for each byte of an answer to CONNECT, and now and then besides: an upload that goes on is none. */
+static int on_progress(void *arg, curl_off_t unused1, curl_off_t unused2, curl_off_t unused3, curl_off_t uploaded)
 {
 	struct http_transfer *t = arg;
 
+	if (uploaded != t->proxy_uploaded)
+		t->proxy_calls = 0;
+	t->proxy_uploaded = uploaded;
 	if (t->arrived > 0 || ++t->proxy_calls <= PROXY_ANSWER_MAX)
 		return 0;
 	if (t->prereqs == 0)
