@@ -7,7 +7,7 @@
 
 /* Stand-ins for the real kinds, which live above this layer: the settings' names, any value. */
 struct any_opts {
-	const struct value *script, *system, *connector, *query_path, *method_name, *parameters_mapping,
+	const struct value *script, *system, *connector, *query_path, *items, *method_name, *parameters_mapping,
 	    *result_store_field, *mode, *fields_mapping;
 };
 static const struct opt script_rows[] = {
@@ -18,6 +18,7 @@ static const struct opt call_rows[] = {
 	OPT_VALUE(struct any_opts, system, OPT_REQUIRED, NULL, "System."),
 	OPT_VALUE(struct any_opts, connector, OPT_REQUIRED, NULL, "Connector."),
 	OPT_VALUE(struct any_opts, query_path, OPT_REQUIRED, NULL, "Path."),
+	OPT_VALUE(struct any_opts, items, 0, NULL, "List."),
 	OPT_VALUE(struct any_opts, method_name, OPT_REQUIRED, NULL, "Method."),
 	OPT_VALUE(struct any_opts, parameters_mapping, OPT_MAPPING, NULL, "Parameters."),
 	OPT_VALUE(struct any_opts, result_store_field, 0, NULL, "Field."),
