@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a JSON text costs: CPU microseconds an operation and MB/s, for parse, write and both with a copy between.
+ * What a JSON text costs: CPU microseconds an operation and MB/s, for parse, write and both with a copy between, and for splitting it
+ * into the items of its list, as it would come from a socket.
  *   cc -std=gnu17 -D_GNU_SOURCE -O2 -fno-strict-aliasing -Isrc bench/bench_json.c src/base/[a-z]*.c -lm -o bench_json
  * && ./bench_json
  */
 #include "base/json.h"
+#include "base/split.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define ROUND_SECONDS 0.3 /* the best of several such rounds counts: others use the machine too */
 #define ROUNDS 5
+#define PIECE_BYTES 16384 /* what a socket gives at a time */
 
 static double cpu_seconds(void)
 {
@@ -73,6 +76,24 @@ static void do_both(struct job *j)
 	must(json_write(&j->out, &v, JSON_COMPACT));
 }
 
+static int pass_over(void *arg, const struct value *element)
+{
+	return 0;
+}
+
+static void do_split(struct job *j)
+{
+	struct split *s = split_new(&(struct split_options){ .path = STR("$.lines[*]") }, NULL);
+	if (!s)
+		abort();
+	for (size_t at = 0; at < j->text.len; at += PIECE_BYTES) {
+		size_t n = j->text.len - at < PIECE_BYTES ? j->text.len - at : PIECE_BYTES;
+		must(split_push(s, str_from(j->text.ptr + at, n), pass_over, NULL, NULL));
+	}
+	must(split_end(s, pass_over, NULL, NULL));
+	split_free(s);
+}
+
 static void measure(const char *what, void (*work)(struct job *), struct job *j)
 {
 	double best = 1e9;
@@ -107,6 +128,7 @@ int main(void)
 		measure("parse", do_parse, &j);
 		j.options.copy = true;
 		measure("parse, copied", do_parse, &j);
+		measure("split", do_split, &j);
 		measure("write", do_write, &j);
 		j.options.copy = false;
 		measure("parse + write", do_both, &j);
