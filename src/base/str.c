@@ -97,6 +97,8 @@ char *str_dup_c(struct str s)
 
 bool str_is_utf8(struct str s, size_t *ret_bad)
 {
+	if (s.len == 0)
+		return true;
 	const char *p = s.ptr, *end = p + s.len;
 	while (p < end) {
 		uint64_t eight;

@@ -415,6 +415,8 @@ TEST(records_are_objects_by_the_header_row)
 	static const struct row rows[] = {
 		{ SPLIT_CSV, "$[*]", "", "", "", 0 },
 		{ SPLIT_CSV, "$[*]", "", "a,b\n", "", 0 },
+		{ SPLIT_CSV, "$[*]", "", "a,\n,\n", "{\"a\":\"\",\"\":\"\"}\n", 0 },
+		{ SPLIT_CSV, "$[*]", "", "\"\"\n\"\"\n", "{\"\":\"\"}\n", 0 },
 		{ SPLIT_CSV, "$[*]", "", "a,b\r\n1,\"x\n\"\"y\"\r\n,2",
 		  "{\"a\":\"1\",\"b\":\"x\\n\\\"y\"}\n{\"a\":\"\",\"b\":\"2\"}\n", 0 },
 		{ SPLIT_CSV, "$[*]", "", "a,b\n1,2\n1\n", "line 3 has 1 fields, the header row has 2", ERR_INVALID },
