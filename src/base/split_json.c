@@ -99,7 +99,9 @@ static inline struct json_options token_options(const struct split *s)
 /* The token at p, whose first byte is a lawful one. */
 static const char *token(struct split *s, const char *p, const char *end)
 {
-	size_t room = (size_t)(end - p) < s->o.max_element ? (size_t)(end - p) : s->o.max_element + 1, used;
+	size_t room = (size_t)(end - p), used;
+	if (room > s->o.max_element)
+		room = s->o.max_element + 1;
 	const struct json_options options = token_options(s);
 	struct json_error je;
 	struct value v;
@@ -193,6 +195,10 @@ static int take_raw(struct split *s)
 	int r = json_parse_part(&s->a, raw, &options, &v, &used, &je);
 	if (r < 0)
 		return split_fail_raw(s, -r, &je);
+	r = take_token(s, &v, NULL);
+	arena_done(&s->a);
+	if (r < 0)
+		return r;
 	if (used < raw.len) { /* "1-2": what a comma is missing in front of */
 		je = (struct json_error){ .offset = used };
 		je.why = s->open == 0 ? "something stands behind the value"
@@ -200,11 +206,8 @@ static int take_raw(struct split *s)
 				      : "expected ',' or '}'";
 		return split_fail_raw(s, ERR_INVALID, &je);
 	}
-	r = take_token(s, &v, NULL);
-	arena_done(&s->a);
-	if (r == 0)
-		split_collected(s);
-	return r;
+	split_collected(s);
+	return 0;
 }
 
 /* "12." before a byte that ends it is missing a digit; the parser, without that byte, says that the text ends. */

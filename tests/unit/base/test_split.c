@@ -124,15 +124,16 @@ static struct str reason_of(const struct err *e)
 	return near < 0 ? msg : str_from(msg.ptr, (size_t)near);
 }
 
-static const cut cuts[] = { 0, 1, 2, 3, 7, -1, -2, -3, -4 };
+static const cut cuts[] = { 0, 1, 2, 3, 7, 14, -1, -2, -3, -4 };
 
 /* Both of one opinion, for every way to cut? Returns what the whole said. */
 static int same_opinion(struct str text, const char *path, const char *name)
 {
-	auto_buf struct buf wanted;
+	auto_buf struct buf wanted, first;
 	struct err whole = ERR_INIT;
 	bool is_marked = str_starts(text, STR(MARK));
 	buf_init(&wanted, 1 << 24);
+	buf_init(&first, 1 << 24);
 	int expected = by_the_whole(text, path, &wanted, &whole);
 	for (size_t i = 0; i < ARRAY_LEN(cuts); i++) {
 		struct split_options o = json_at(path);
@@ -147,6 +148,10 @@ static int same_opinion(struct str text, const char *path, const char *name)
 				 expected, whole.msg);
 		if (r == 0 && !str_eq(buf_str(&t.text), buf_str(&wanted)))
 			fail_msg("%s at %s, cut %d: other elements", name, path, cuts[i]);
+		if (i == 0)
+			buf_append_str(&first, buf_str(&t.text));
+		else if (!str_eq(buf_str(&t.text), buf_str(&first)))
+			fail_msg("%s at %s, cut %d: other elements before the refusal", name, path, cuts[i]);
 		if (r < 0 && r == expected && r != -ERR_NOT_FOUND && !is_marked &&
 		    !str_eq(reason_of(&e), reason_of(&whole)))
 			fail_msg("%s at %s, cut %d: \"%s\", the whole says \"%s\"", name, path, cuts[i], e.msg,
@@ -286,6 +291,7 @@ TEST(small_texts_are_judged_as_json_parse_does)
 		"-0",
 		"-01",
 		"{\"a\":1 \"b\":2}",
+		"\"a\"\xC3\xA9",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		struct str v = values[i][0] ? str_c(values[i]) : STR("\0");
@@ -503,6 +509,9 @@ TEST(an_element_a_value_passed_over_a_key_and_a_line_may_be_so_long_and_no_longe
 	} rows[] = {
 		{ SPLIT_JSON, "$[*]", "[\"12345678\",1]", 10,
 		  "the value at offset 1 (line 1, column 2) is longer than 9 bytes" },
+		/* In pieces of 14 the end of one is just where the limit is. */
+		{ SPLIT_JSON, "$[*]", "[ 1 ,\"12345678\",1]", 10,
+		  "the value at offset 5 (line 1, column 6) is longer than 9 bytes" },
 		{ SPLIT_JSON, "$[*]", "[1,[1,2,[3],{}]]", 12,
 		  "the value at offset 3 (line 1, column 4) is longer than 11 bytes" },
 		{ SPLIT_JSON, "$[*]", "[1,\n12345678.5,2]", 10, "the value at offset 4 (line 2, column 1)" },
@@ -580,7 +589,21 @@ TEST(the_depth_counts_what_leads_to_the_element)
 	}
 }
 
-/* A million elements, small and large ones, without a byte more in use at the end than near the beginning. */
+/* Four megabytes in small pieces: what they were collected in must not stay. */
+static void push_large(struct split *s, struct taken *t)
+{
+	static char text[4096];
+	struct err e = ERR_INIT;
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(split_push(s, STR(",\""), take, t, &e), 0);
+	for (int i = 0; i < 1024; i++)
+		assert_int_equal(split_push(s, str_from(text, sizeof(text)), take, t, &e), 0);
+	assert_int_equal(split_push(s, STR("\""), take, t, &e), 0);
+	buf_done(&t->text);
+	assert_int_equal(buf_reserve(&t->text, 65536), 0);
+}
+
+/* A million elements and a large one, without a byte more in use at the end than near the beginning. */
 TEST(memory_does_not_grow_with_the_list)
 {
 	static const char *const piece =
@@ -592,7 +615,8 @@ TEST(memory_does_not_grow_with_the_list)
 	auto_buf struct buf b;
 	struct split *s = split_new(&o, &e);
 	buf_init(&b, 1 << 20);
-	buf_init(&t.text, 1 << 20);
+	buf_init(&t.text, 1 << 23);
+	assert_int_equal(buf_reserve(&t.text, 65536), 0);
 	assert_int_equal(split_push(s, STR("{\"rows\":["), take, &t, &e), 0);
 	for (int round = 0; round < 2500; round++) {
 		buf_clear(&b);
@@ -606,11 +630,13 @@ TEST(memory_does_not_grow_with_the_list)
 		}
 		if (round == 10)
 			early = IN_USE();
+		if (round == 20)
+			push_large(s, &t);
 	}
 	size_t late = IN_USE();
 	assert_int_equal(split_push(s, STR("]}"), take, &t, &e), 0);
 	assert_int_equal(split_end(s, take, &t, &e), 0);
-	assert_int_equal(split_count(s), 1000000);
+	assert_int_equal(split_count(s), 1000001);
 	split_free(s);
 	buf_done(&t.text);
 	assert_true(early > 0);
@@ -637,33 +663,46 @@ TEST(who_takes_may_stop_and_nothing_comes_after)
 			}
 }
 
-TEST(a_failure_stays_and_an_end_is_an_end)
+TEST(a_failure_stays_in_every_kind)
+{
+	static const struct str broken[] = { STR("[1,?"), STR("1\n?\n"), STR("a\n1\n2,3\n") },
+				fine[] = { STR("2,3]"), STR("2\n"), STR("2\n") };
+	for (int kind = SPLIT_JSON; kind <= SPLIT_CSV; kind++) {
+		struct split_options o = { .kind = kind, .path = STR("$[*]") };
+		struct taken t = { 0 };
+		struct err e = ERR_INIT, again = ERR_INIT;
+		buf_init(&t.text, 1000);
+		struct split *s = split_new(&o, &e);
+		assert_int_equal(split_push(s, broken[kind], take, &t, &e), -ERR_INVALID);
+		assert_int_equal(split_push(s, fine[kind], take, &t, &again), -ERR_INVALID);
+		assert_string_equal(e.msg, again.msg);
+		assert_int_equal(split_end(s, take, &t, NULL), -ERR_INVALID);
+		assert_int_equal(t.n, 1);
+		split_free(s);
+		buf_done(&t.text);
+	}
+}
+
+TEST(an_end_is_an_end_and_who_stopped_is_not_called_again)
 {
 	struct split_options o = json_at("$[*]");
-	struct taken t = { .stop_at = 4, .stop_with = -5 };
+	struct taken t = { .stop_at = 3, .stop_with = -5 };
 	struct err e = ERR_INIT, again = ERR_INIT;
 	buf_init(&t.text, 1000);
 	struct split *s = split_new(&o, &e);
-	assert_int_equal(split_push(s, STR("[1,?"), take, &t, &e), -ERR_INVALID);
-	assert_int_equal(split_push(s, STR("2,3]"), take, &t, &again), -ERR_INVALID);
-	assert_string_equal(e.msg, again.msg);
-	assert_int_equal(split_end(s, take, &t, NULL), -ERR_INVALID);
-	assert_int_equal(t.n, 1);
-	split_free(s);
-	s = split_new(&o, &e);
 	assert_int_equal(split_push(s, STR("[1,2]"), take, &t, &e), 0);
 	assert_int_equal(split_push(s, STR_NULL, take, &t, &e), 0);
 	assert_int_equal(split_end(s, take, &t, &e), 0);
 	assert_int_equal(split_end(s, take, &t, &e), -ERR_STATE);
 	assert_int_equal(split_push(s, STR("[1,2]"), take, &t, &e), -ERR_STATE);
-	assert_int_equal(t.n, 3);
+	assert_int_equal(t.n, 2);
 	split_free(s);
 	s = split_new(&o, &e);
 	assert_int_equal(split_push(s, STR("[1,2]"), take, &t, NULL), -5);
 	again = ERR_INIT;
 	assert_int_equal(split_push(s, STR("[1,2]"), take, &t, &again), -5);
 	assert_int_equal(again.code, -5);
-	assert_int_equal(t.n, 4);
+	assert_int_equal(t.n, 3);
 	split_free(s);
 	split_free(NULL);
 	buf_done(&t.text);
@@ -736,4 +775,5 @@ RUN_TESTS(CLAIM(every_text_of_json_test_suite_is_judged_as_json_parse_does_howev
 	  CLAIM(an_element_a_value_passed_over_a_key_and_a_line_may_be_so_long_and_no_longer),
 	  CLAIM(an_endless_element_ends_at_the_default_limit), CLAIM(the_depth_counts_what_leads_to_the_element),
 	  CLAIM(memory_does_not_grow_with_the_list), CLAIM(who_takes_may_stop_and_nothing_comes_after),
-	  CLAIM(a_failure_stays_and_an_end_is_an_end), CLAIM(every_failing_allocation_is_out_of_memory))
+	  CLAIM(a_failure_stays_in_every_kind), CLAIM(an_end_is_an_end_and_who_stopped_is_not_called_again),
+	  CLAIM(every_failing_allocation_is_out_of_memory))
