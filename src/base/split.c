@@ -90,10 +90,6 @@ static int take_line(struct split *s, struct str line)
 		line.len--;
 	if (str_trim(line).len == 0)
 		return 0;
-	if (line.len > s->o.max_element) {
-		s->collecting = RAW_LINE;
-		return split_collect(s, line.ptr, line.ptr + line.len);
-	}
 	int r = json_parse_part(&s->a, line, &options, &v, NULL, &je);
 	if (r == 0)
 		r = split_give(s, &v);
@@ -113,8 +109,8 @@ static int lines_push(struct split *s, struct str bytes)
 	int r = 0;
 	while (r == 0 && p < end) {
 		const char *feed = memchr(p, '\n', (size_t)(end - p));
-		if (!feed || s->collecting) {
-			s->collecting = RAW_LINE;
+		if (!feed || s->collecting || (size_t)(feed - p) > s->o.max_element) {
+			s->collecting = RAW_LINE; /* which is where a line gets too long, too */
 			r = split_collect(s, p, feed ? feed : end);
 		}
 		if (r == 0 && feed) {

@@ -519,6 +519,8 @@ TEST(an_element_a_value_passed_over_a_key_and_a_line_may_be_so_long_and_no_longe
 		{ SPLIT_JSON, "$.a[*]", "{\"a key\":0,\"a\":[]}", 7, "the value at offset 1 (line" },
 		{ SPLIT_LINES, "$[*]", "1\n[1,2]\n3", 5,
 		  "the line at offset 2 (line 2, column 1) is longer than 4 bytes" },
+		{ SPLIT_LINES, "$[*]", "1\n     \n3", 5,
+		  "the line at offset 2 (line 2, column 1) is longer than 4 bytes" },
 		{ SPLIT_LINES, "$[*]", "1\n[1,2]", 5,
 		  "the line at offset 2 (line 2, column 1) is longer than 4 bytes" },
 	};
