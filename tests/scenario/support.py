@@ -5,12 +5,14 @@ No fixed sleeps: waits poll something that can be seen and are bounded. Every pr
 peers end by themselves should the suite be killed.
 """
 import atexit
+import base64
 import http.server
 import json
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -190,9 +192,10 @@ class Result:
         return "exit %d\nstdout: %s\nstderr: %s" % (self.code, self.text[:1200], self.talk[:1200])
 
 
-def run(args, data=None, stdin=b"", env=None, timeout=None, cwd=None):
-    """Run weir to its end. stdout and stderr go through files, so that no pipe can fill up; wait4 gives its peak memory."""
-    args = [WEIR] + [str(a) for a in args]
+def run(args, data=None, stdin=b"", env=None, timeout=None, cwd=None, inside=()):
+    """Run weir to its end, `inside` a command that wraps it. stdout and stderr go through files, so that no pipe can fill up; wait4 gives its
+    peak memory."""
+    args = [*inside, WEIR] + [str(a) for a in args]
     if data:
         args += ["--data", data]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as inp:
@@ -293,7 +296,8 @@ class Peer:
         if len(line) != 2:
             raise RuntimeError("peer did not start")
         self.port = int(line[1])
-        self.url = "http://127.0.0.1:%d" % self.port
+        self.scheme = "https" if "--tls" in options else "http"
+        self.url = "%s://127.0.0.1:%d" % (self.scheme, self.port)
 
     def requests(self):
         try:
@@ -302,9 +306,24 @@ class Peer:
         except FileNotFoundError:
             return []
 
+    def ask(self, path, data=None):
+        """The test's own talk with the peer; whose certificate is none of its business."""
+        context = ssl._create_unverified_context() if self.scheme == "https" else None
+        request = urllib.request.Request(self.url + path, data=data, method="PUT" if data is not None else "GET")
+        with urllib.request.urlopen(request, timeout=WAIT, context=context) as r:
+            return r.read()
+
     def seen(self):
-        with urllib.request.urlopen(self.url + "/seen", timeout=WAIT) as r:
-            return json.load(r)
+        return json.loads(self.ask("/seen"))
+
+    def stage(self, name, *answers, by="request"):
+        """What requests to /staged/NAME/... meet (tests/tools/staged.py); bytes are given as bytes."""
+        told = [{k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in a.items()} for a in answers]
+        self.ask("/stage/" + name, json.dumps({"answers": told, "by": by}).encode())
+        return "/staged/" + name
+
+    def history(self, name):
+        return json.loads(self.ask("/history/" + name))
 
     def forget(self):
         """An empty log for the next claim; the peer appends, so cutting it is safe between requests."""

@@ -3,7 +3,7 @@
 """peer.py: an HTTP/1.1 server that does what it is told, for scenarios. It misbehaves on demand; that is its job.
 
     peer.py [--port 0] [--log FILE] [--delay MS] [--fsync] [--drop RATE] [--fail RATE] [--seed N] [--lifetime SECONDS]
-            [--tls CERTIFICATE KEY]
+            [--tls CERTIFICATE KEY] [--tls-max 1.0|1.1|1.2]
 
 Prints "port N" when it listens (127.0.0.1 only) and ends by itself after --lifetime, or when its parent is gone.
 
@@ -17,6 +17,7 @@ answer leaves: n, method, target, key (Idempotency-Key), headers, body (text, at
 /sleep/MS    200 after so many milliseconds
 /body?type=T&text=B&coding=C   200, B (percent-encoded, may be bytes) as media type T
 /seen        200, how many requests each path got: {"/record": 3}
+/stage/NAME, /staged/NAME/..., /history/NAME   answers byte by byte as a test says beforehand: see staged.py
 
 Faults, each on its own path:
 /fault/close            reads the request, closes without a byte
@@ -49,6 +50,8 @@ import time
 import urllib.parse
 import zlib
 
+import staged
+
 PHRASES = {200: "OK", 201: "Created", 204: "No Content", 404: "Not Found", 500: "Internal Server Error"}
 MAX_BODY = 64 << 20
 
@@ -61,6 +64,8 @@ class Peer:
         self.by_key = {}
         self.seen = {}
         self.once = set()
+        self.connections = 0
+        self.stages = {}
         self.log = os.open(options.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if options.log else -1
 
     def record(self, method, target, headers, body):
@@ -101,14 +106,18 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, peer):
         self.peer, self.buffer, self.transport, self.is_busy, self.timer = peer, b"", None, False, None
+        self.number, self.nth, self.task = 0, 0, None  # which connection of the peer, requests on it, what writes to it without end
 
     def connection_made(self, transport):
         self.transport = transport
+        self.peer.connections += 1
+        self.number = self.peer.connections
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc):
-        if self.timer:
-            self.timer.cancel()
+        for running in (self.timer, self.task):
+            if running:
+                running.cancel()
         self.transport = None
 
     def data_received(self, data):
@@ -130,6 +139,8 @@ class Connection(asyncio.Protocol):
             length = int(header(headers, "content-length"))
             used += length
             body = self.buffer[end + 4:used] if len(self.buffer) >= used else None
+        if body is None and staged.is_early(self.peer, target):
+            body, used, self.is_busy = b"", len(self.buffer), True
         if body is None:
             if len(self.buffer) > MAX_BODY:
                 self.transport.abort()
@@ -166,6 +177,10 @@ class Connection(asyncio.Protocol):
         self.is_busy = True
         self.timer = asyncio.get_running_loop().call_later(delay_ms / 1000, later)
 
+    def cut(self):
+        """FIN, and of TLS nothing before it."""
+        self.transport.abort()
+
     def reset(self):
         """RST instead of FIN: linger with no time to linger."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -174,10 +189,16 @@ class Connection(asyncio.Protocol):
     def request(self, method, target, headers, body):
         peer, options = self.peer, self.peer.options
         path, _, query = target.partition("?")
+        self.nth += 1
+        if path.startswith(("/stage/", "/history/")):
+            self.send(self.staging(path, body))
+            return
         if path == "/seen":
             self.send(answer(200, json.dumps(peer.seen).encode()))
             return
         peer.seen[path] = peer.seen.get(path, 0) + 1
+        if path.startswith("/staged/") and staged.play(self, (method, target, headers, body)):
+            return
         if path.startswith("/fault/") and self.fault(path[7:], method, target):
             return
         if path.startswith("/echo"):
@@ -214,6 +235,14 @@ class Connection(asyncio.Protocol):
             peer.by_key[key] = n
         status = 201 if method == "POST" else 200
         self.send(answer(status, json.dumps({"id": n, "method": method, "path": path}).encode(), extra, method == "HEAD"), options.delay)
+
+    def staging(self, path, body):
+        _, verb, name = path.split("/", 2)
+        if verb == "stage":
+            self.peer.stages[name] = staged.Stage(body)
+            return answer(204, b"")
+        stage = self.peer.stages.get(name)
+        return answer(200 if stage else 404, json.dumps(stage.history if stage else {}).encode())
 
     def body(self, query):
         asked = dict(p.partition("=")[::2] for p in query.split("&"))
@@ -293,18 +322,23 @@ async def watch(parent, lifetime, stop):
     stop.set()
 
 
-def tls(options):
+def tls_context(options):
+    """For a server that speaks TLS, perhaps an old one only: OpenSSL 3 does that at security level 0."""
     if not options.tls:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*options.tls)
+    if options.tls_max:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = {"1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1, "1.2": ssl.TLSVersion.TLSv1_2}[options.tls_max]
     return context
 
 
 async def serve(options):
     peer = Peer(options)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    server = await loop.create_server(lambda: Connection(peer), "127.0.0.1", options.port, backlog=4096, ssl=tls(options))
+    server = await loop.create_server(lambda: Connection(peer), "127.0.0.1", options.port, backlog=4096, ssl=tls_context(options))
     for s in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(s, stop.set)
     print("port %d" % server.sockets[0].getsockname()[1], flush=True)
@@ -323,7 +357,8 @@ def main():
     p.add_argument("--drop", type=float, default=0, help="share of recorded requests that get no answer")
     p.add_argument("--fail", type=float, default=0, help="share of recorded requests that get a 500")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="speak TLS with these PEM files")
+    p.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="PEM files")
+    p.add_argument("--tls-max", choices=["1.0", "1.1", "1.2"], help="newest version spoken")
     p.add_argument("--lifetime", type=float, default=900, help="seconds")
     asyncio.run(serve(p.parse_args()))
 
