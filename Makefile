@@ -28,6 +28,7 @@ ui: ## the pages: ui/dist, embedded by the next build
 	@scripts/bootstrap.sh ui && npm --prefix ui run --silent build
 docs: all ## generated reference pages
 	@build/weir schema component > docs/reference/component.schema.json
+	@python3 tests/scenario/call/run.py --table > docs/reference/faults.md
 clean: ; rm -rf build ui/dist
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
