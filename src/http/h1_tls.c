@@ -9,6 +9,8 @@
 #include "http/h1_int.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <time.h>
 #define ERR_STATE OPENSSL_ERR_STATE /* a type of theirs, a code of ours */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -19,6 +21,8 @@
 #include <sys/socket.h>
 
 #define DEFAULT_CA_FILE "/etc/ssl/certs/ca-certificates.crt" /* as Debian's libcurl */
+
+#define SUBJECT_MAX 200 /* of a certificate's subject that is told */
 
 static BIO_METHOD *our_bio; /* NULL = out of memory at the start */
 
@@ -79,6 +83,43 @@ static int on_new_session(SSL *s, SSL_SESSION *session)
 	return 1; /* kept: the reference is ours */
 }
 
+/* "2026-01-31", or "?" for what is no date. */
+static void write_day(const ASN1_TIME *at, char ret[static 16])
+{
+	struct tm tm = { 0 };
+
+	(void)snprintf(ret, 16, "?");
+	if (at && ASN1_TIME_to_tm(at, &tm) == 1)
+		(void)strftime(ret, 16, "%Y-%m-%d", &tm);
+}
+
+/*
+ * Called for each certificate of the chain. One that is not accepted is told here, for afterwards nobody knows any more
+ * which it was: the check that failed, whose it is, from when to when it holds.
+ */
+static int on_certificate(int is_ok, X509_STORE_CTX *x)
+{
+	SSL *s = X509_STORE_CTX_get_ex_data(x, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct h1_conn *c = s ? SSL_get_ex_data(s, 0) : NULL;
+	X509 *certificate = X509_STORE_CTX_get_current_cert(x);
+	char subject[SUBJECT_MAX] = "?", from[16], to[16];
+
+	if (is_ok || !c || !certificate)
+		return is_ok;
+	BIO *b = BIO_new(BIO_s_mem());
+	if (b && X509_NAME_print_ex(b, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) > 0) {
+		int n = BIO_read(b, subject, sizeof(subject) - 1);
+		subject[n > 0 ? n : 0] = 0;
+	}
+	BIO_free(b);
+	write_day(X509_get0_notBefore(certificate), from);
+	write_day(X509_get0_notAfter(certificate), to);
+	transfer_fail(c->t, HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT,
+		      "the certificate of %s is not accepted: %s (%s, valid from %s to %s)", c->origin->host,
+		      X509_verify_cert_error_string(X509_STORE_CTX_get_error(x)), subject, from, to);
+	return 0;
+}
+
 static bool load_ca(const struct h1 *h, SSL_CTX *context)
 {
 	if (h->client->ca_file)
@@ -102,14 +143,13 @@ static SSL_CTX *make_context(const struct h1 *h, bool no_verify, struct err *e)
 		SSL_CTX_free(x);
 		return NULL;
 	}
-	SSL_CTX_set_verify(x, no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(x, no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, no_verify ? NULL : on_certificate);
 	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
 	(void)SSL_CTX_ctrl(
 	    x, SSL_CTRL_MODE,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS, NULL);
 	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_READ_AHEAD, 1, NULL); /* one recv() a record, not two */
-	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL,
-			       NULL);
+	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL, NULL);
 	SSL_CTX_sess_set_new_cb(x, on_new_session);
 	(void)SSL_CTX_set_alpn_protos(x, alpn, sizeof(alpn) - 1);
 	return x;

@@ -123,6 +123,10 @@ TEST(certificates_are_checked_and_their_faults_are_not_sent)
 	pid = serve(port, "-tls1_2");
 	x = ask_tls(port, false, cert); /* trusted, but somebody else's */
 	assert_outcome(x, HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT);
+	if (tier_under_test == HTTP_TIER_H1) { /* whose it is, and from when to when it holds */
+		assert_non_null(strstr(x.detail, "mismatch (CN=DNS:elsewhere.example, valid from 2"));
+		assert_non_null(strstr(x.detail, " to 2"));
+	}
 	assert_int_equal(ask_tls(port, true, cert).status, 200);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
