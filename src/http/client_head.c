@@ -290,6 +290,7 @@ bool head_take_line(struct http_transfer *t, struct str line)
 static size_t body_failed(struct http_transfer *t, int code)
 {
 	if (code == -ERR_LIMIT) {
+		t->body.failed = 0; /* what came before the limit is whole, and kept for people to look at */
 		transfer_fail(t, HTTP_ERROR_TOO_LARGE, HTTP_ANSWERED, "the body is larger than %zu bytes", t->body.max);
 		return REFUSED;
 	}

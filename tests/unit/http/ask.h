@@ -11,7 +11,7 @@ struct answer {
 	int status;
 	char detail[512], version[8], peer[64], body[4096];
 	size_t body_len, wire_bytes, n_headers;
-	bool is_close_delimited;
+	bool is_close_delimited, has_body_failed;
 	struct http_timings timings;
 	char x[512]; /* the field X, if any */
 	struct loop *loop;
@@ -30,6 +30,7 @@ static inline void ask_done(void *arg, const struct http_response *r)
 	snprintf(a->version, sizeof(a->version), "%.*s", STR_ARG(r->http_version));
 	snprintf(a->peer, sizeof(a->peer), "%s", r->peer);
 	a->body_len = r->body->len;
+	a->has_body_failed = !buf_ok(r->body); /* nobody could take it */
 	memcpy(a->body, r->body->ptr ? r->body->ptr : "", r->body->len < sizeof(a->body) - 1 ? r->body->len : sizeof(a->body) - 1);
 	a->wire_bytes = r->wire_bytes;
 	a->n_headers = r->headers->n;

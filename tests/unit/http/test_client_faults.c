@@ -187,6 +187,8 @@ TEST(each_fault_has_its_error_and_certainty)
 				 x.status, x.detail, http_error_name(error), certainty, f->status);
 		if (error == NONE && f->body && (x.body_len != strlen(f->body) || memcmp(x.body, f->body, x.body_len) != 0))
 			fail_msg("%s: got body '%s'", f->name, x.body);
+		if (error == HTTP_ERROR_TOO_LARGE && f->ending == REPEAT && (x.body_len == 0 || x.body_len > 100000 || x.has_body_failed))
+			fail_msg("%s: what came before the limit is not there to look at", f->name);
 		if (x.error != NONE && !x.detail[0])
 			fail_msg("%s: no sentence for people", f->name);
 		asker_free(&a);
