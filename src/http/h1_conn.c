@@ -166,13 +166,14 @@ static void take_another(struct h1_conn *c)
 static void on_end(struct h1_conn *c, enum h1_end end)
 {
 	struct http_transfer *t = c->t;
+	bool has_failed_to_send = c->has_send_failed || (c->state == H1_SENDING && t->sent > 0);
 
 	if (t->arrived > 0) {
 		if (h1_parse_end(&t->parser, t, end == H1_END_RESET, end == H1_END_CUT) == H1_DONE)
 			finish(c, false);
 		else
 			deliver_refusal(c);
-	} else if (c->has_send_failed) {
+	} else if (has_failed_to_send) {
 		refuse(c, HTTP_ERROR_SEND_FAILED, "the connection ended while the request was being sent");
 	} else if (!t->prereqs && c->answers > 0) {
 		take_another(c); /* a kept connection that took not a byte: nothing was sent */

@@ -340,6 +340,30 @@ TEST(an_answer_before_the_end_of_the_request_counts)
 	peer_stop(p);
 }
 
+static void serve_reset(struct peer *p, int fd, int number, void *arg)
+{
+	char bytes[1024];
+
+	(void)recv(fd, bytes, sizeof(bytes), 0);
+	usleep(100000); /* the client's buffers fill: it waits for room when the reset comes */
+	peer_reset(fd);
+}
+
+TEST(a_reset_before_the_end_of_the_request_is_a_failed_send)
+{
+	struct peer *p = peer_start(serve_reset, NULL);
+	struct asker a = asker_new(NULL);
+	size_t n = (size_t)16 << 20;
+	char *body = calloc(1, n), url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", p->port);
+	assert_outcome(ask_request(&a, &(struct http_request){ .method = STR("POST"), .url = str_c(url), .body = str_from(body, n) }),
+		       HTTP_ERROR_SEND_FAILED, HTTP_AMBIGUOUS);
+	free(body);
+	asker_free(&a);
+	peer_stop(p);
+}
+
 static void serve_close(struct peer *p, int fd, int number, void *arg)
 {
 	struct peer_request r;
@@ -469,6 +493,7 @@ int main(void)
 					    CLAIM(addresses_are_tried_in_turn_and_a_name_is_asked_for_once),
 					    CLAIM(a_client_that_goes_waits_for_no_name),
 					    CLAIM(an_answer_before_the_end_of_the_request_counts),
+					    CLAIM(a_reset_before_the_end_of_the_request_is_a_failed_send),
 					    CLAIM(connections_are_kept_as_the_answer_says),
 					    CLAIM(a_connection_that_the_server_is_about_to_close_is_not_used),
 					    CLAIM(no_more_connections_idle_than_allowed),
