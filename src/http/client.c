@@ -128,8 +128,11 @@ static struct http_timings timings(struct http_transfer *t)
 	struct http_timings x = { 0 };
 	long connects = 0;
 
-	if (t->is_own)
+	if (t->is_own) {
+		if (t->marks.total == 0) /* a deadline ended it */
+			t->marks.total = (uint32_t)((clock_mono_ns() - t->started_ns) / 1000);
 		return t->marks;
+	}
 	if (t->prereqs == 0)
 		return x;
 	(void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);

@@ -529,6 +529,7 @@ TEST(the_first_byte_and_the_whole_have_their_own_timeouts)
 									  .total_timeout = rows[i].total });
 		assert_outcome(x, rows[i].error, HTTP_AMBIGUOUS);
 		assert_int_equal(x.status, rows[i].status);
+		assert_true(x.timings.total >= x.timings.sent && x.timings.total > 0);
 		asker_free(&a);
 		peer_stop(p);
 	}
