@@ -264,6 +264,7 @@ static void on_response(void *arg, const struct http_response *r)
 		app_say("out of memory");
 		return;
 	}
+	x.is_range_asked = headers_count(&cc->request.headers, STR("Range")) > 0;
 	if (cc->app.flags.verbose)
 		answer_print(&x);
 	attempt_ended(cc, &x);

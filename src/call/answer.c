@@ -92,6 +92,7 @@ int call_answer_from_response(const struct http_response *r, struct secrets *sec
 	struct call_answer x = {
 		.error = r->error, .certainty = r->certainty, .status = r->status, .headers = value_array()
 	};
+	x.is_close_delimited = r->is_close_delimited && r->error == HTTP_ERROR_NONE;
 	*ret_body = NULL;
 	if (r->detail && r->error != HTTP_ERROR_NONE) {
 		x.detail = masked(secrets, a, str_c(r->detail));
@@ -122,6 +123,10 @@ int call_answer_write(const struct call_answer *x, struct buf *head)
 		(void)json_write_string(head, x->detail);
 		(void)buf_append_char(head, ',');
 	}
+	if (x->is_close_delimited)
+		(void)buf_append_c(head, "\"close_delimited\":true,");
+	if (x->is_range_asked && x->status == 206)
+		(void)buf_append_c(head, "\"range_asked\":true,");
 	(void)buf_append_c(head, "\"headers\":");
 	(void)json_write(head, &x->headers, JSON_COMPACT);
 	if (x->has_made)
@@ -190,6 +195,8 @@ int call_answer_read(struct str head, int status, struct str body, struct arena 
 		     num_parse_u64(value_text(value_get_c(&v, "made")), &x.made) == 0;
 	if (value_is(value_get_c(&v, "rest"), VALUE_OBJECT))
 		x.rest = *value_get_c(&v, "rest");
+	x.is_close_delimited = value_get_c(&v, "close_delimited") != NULL;
+	x.is_range_asked = value_get_c(&v, "range_asked") != NULL;
 	*ret = x;
 	return 0;
 }

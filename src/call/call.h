@@ -133,6 +133,8 @@ struct call_answer {
 	bool has_made;	      /* its list has become items, */
 	uint64_t made;	      /* so many, and its body is not kept */
 	struct value rest;    /* object: who had asked for the rest that held the call back; absent = nobody */
+	bool is_close_delimited; /* the body ended with the connection: a cut would look the same */
+	bool is_range_asked;	 /* the request asked for a part: then 206 is a success. Set by who sent it */
 };
 /* From the wire: copies into `a` (the body is taken over into `ret_body`, malloc'd, freed by the caller with free()).
  */

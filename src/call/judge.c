@@ -384,6 +384,19 @@ const char *call_verdict_name(enum call_verdict v)
 	return (unsigned)v < ARRAY_LEN(names) ? names[v] : "?";
 }
 
+/* 206 to a request that did not ask for a range (RFC 9110 15.3.7): a part, where the whole was due. */
+static enum call_verdict judge_part(struct judging *j, struct call_judgement *ret)
+{
+	struct str range = answer_header(j->x, "content-range");
+	char *detail =
+	    arena_printf(j->a, "%.*s: answered 206 with a part of the content (%.*s), though no range was asked for",
+			 STR_ARG(place_of(j->spec, j->a)),
+			 STR_ARG(quote_safely(j->a, range.len ? range : STR("no Content-Range"), CALL_QUOTE_MAX)));
+	ret->problem =
+	    call_problem(j->a, "partial_content", "A part came instead of the whole", str_c(detail), j->x->status);
+	return CALL_FAILED;
+}
+
 static enum call_verdict judge_ok(struct judging *j, const struct call_result_rule *rule, struct call_judgement *ret)
 {
 	struct content content;
@@ -486,7 +499,12 @@ enum call_verdict call_judge_full(const struct call_spec *s, const struct call_r
 	} else {
 		d = has_rules(s) ? rules_decide(&j) : rules_default_decide(s, x);
 		ret->rule = decider(&j, &d);
-		ret->verdict = d.then == THEN_OK ? judge_ok(&j, rule, ret) : judge_no(&j, &d, ret);
+		if (d.then != THEN_OK)
+			ret->verdict = judge_no(&j, &d, ret);
+		else if (x->status == 206 && !x->is_range_asked && !d.rule)
+			ret->verdict = judge_part(&j, ret);
+		else
+			ret->verdict = judge_ok(&j, rule, ret);
 	}
 	const struct value *detail = ret->verdict == CALL_OK ? NULL : value_get_c(&ret->problem, "detail");
 	ret->message = detail ? value_text(detail) : STR_NULL;

@@ -106,6 +106,7 @@ static int read_answer(struct recording *r)
 	if (call_answer_read(buf_str(&head), (int)n, bytes, &r->a, &r->x, &r->e) < 0)
 		return err_set(&r->e, ERR_INVALID,
 			       "headers are an object of name: text; error and certainty are names that Weir knows");
+	r->x.is_range_asked = true; /* what was asked is not recorded: the benefit of the doubt */
 	return 0;
 }
 

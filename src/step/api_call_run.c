@@ -246,6 +246,7 @@ static void on_response(void *arg, const struct http_response *r)
 		api_call_pump(st);
 		return;
 	}
+	x.is_range_asked = headers_count(&c->request.headers, STR("Range")) > 0;
 	api_call_has_ended(c, &x);
 	if (api_call_items_ended(c, r, &x, &body))
 		return;

@@ -521,6 +521,38 @@ TEST(an_answer_read_from_the_ledger_is_judged_the_same)
 	}
 }
 
+TEST(a_part_is_a_success_only_where_a_range_was_asked_for)
+{
+	static const struct {
+		const char *connector;
+		bool is_asked;
+		enum call_verdict verdict;
+	} rows[] = {
+		{ "{}", false, CALL_FAILED },
+		{ "{}", true, CALL_OK },
+		{ "{'rules':[{'when':{'status':206},'then':'ok'}]}", false, CALL_OK }, /* who writes that knows */
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct call_spec *s = spec_of(arena_printf(&arena, "{'base_url':'https://h','connectors':{'c':%s}}", rows[i].connector),
+					      "POST", "/things");
+		struct call_answer x = answer(206, "application/json", STR("{\"id\":1}"), "[['content-range','bytes 0-7/100']]"), y;
+		struct buf head;
+		x.is_range_asked = rows[i].is_asked;
+		x.is_close_delimited = !rows[i].is_asked;
+		assert_int_equal(judge(s, "auto", &x), rows[i].verdict);
+		if (rows[i].verdict == CALL_FAILED) {
+			assert_true(value_is_string(value_get_c(&problem, "type"), STR("partial_content")));
+			assert_contains(detail(), "bytes 0-7/100");
+		}
+		buf_init(&head, 1u << 20);
+		assert_int_equal(call_answer_write(&x, &head), 0);
+		assert_int_equal(call_answer_read(buf_str(&head), 206, x.body, &arena, &y, NULL), 0);
+		assert_int_equal(judge(s, "auto", &y), rows[i].verdict); /* as it was when it came */
+		assert_int_equal(y.is_close_delimited, x.is_close_delimited);
+		buf_done(&head);
+	}
+}
+
 TEST(a_strange_head_is_refused)
 {
 	static const char *const rows[] = {
@@ -589,6 +621,7 @@ int main(void)
 		CALL_CLAIM(an_answer_is_kept_with_lower_names_and_masked_secrets),
 		CALL_CLAIM(an_answer_without_secrets_is_taken_as_it_is),
 		CALL_CLAIM(an_answer_read_from_the_ledger_is_judged_the_same),
+		CALL_CLAIM(a_part_is_a_success_only_where_a_range_was_asked_for),
 		CALL_CLAIM(a_strange_head_is_refused),
 		CALL_CLAIM(judgement_survives_any_allocation_failing),
 	};
