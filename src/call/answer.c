@@ -72,6 +72,8 @@ static int take_body(const struct http_response *r, struct secrets *secrets, str
 	*ret = STR_NULL;
 	if (!r->body || r->body->len == 0)
 		return 0;
+	if (secrets_occur(secrets, r->decoded)) /* packed, it could not be masked */
+		return 0;
 	if (secrets_occur(secrets, buf_str(r->body))) {
 		auto_buf struct buf b = { .max = SIZE_MAX / 2 };
 		if (secrets_mask(secrets, &b, buf_str(r->body)) < 0)

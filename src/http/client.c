@@ -82,6 +82,7 @@ static void forget_answer(struct http_transfer *t)
 		buf_done(&t->head_out);
 	else
 		buf_clear(&t->head_out);
+	buf_done(&t->raw);
 	if (t->body.cap > KEEP_BODY_BYTES)
 		buf_done(&t->body);
 	else
@@ -189,6 +190,10 @@ void transfer_deliver(struct http_transfer *t, struct verdict v, const char *det
 		.timings = timings(t),
 	};
 
+	if (v.error == HTTP_ERROR_BAD_ENCODING) {
+		r.body = &t->raw;
+		r.decoded = buf_str(&t->body);
+	}
 	write_peer(t, r.peer);
 	if (t->head != HEAD_COMPLETE)
 		t->headers.n = 0;
@@ -315,6 +320,7 @@ static struct http_transfer *transfer_from_pool(struct http_client *c)
 	t->client = c;
 	arena_init(&t->arena, ARENA_BYTES);
 	buf_init(&t->head_out, REQUEST_HEAD_BYTES);
+	buf_init(&t->raw, RAW_KEPT_BYTES);
 	loop_timer_init(c->loop, &t->deadline, on_deadline);
 	return t;
 }

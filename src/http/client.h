@@ -46,6 +46,8 @@ enum http_certainty {
 	X(CANCELLED, "cancelled")                                                                                      \
 	X(INTERNAL, "internal")
 
+#define RAW_KEPT_BYTES (64u << 10) /* of a body whose coding is broken */
+
 enum http_error {
 #define X(name, text) HTTP_ERROR_##name,
 	HTTP_ERRORS(X)
@@ -134,8 +136,9 @@ struct http_response {
 	int status;	    /* 0 unless a complete head was read; of HTTP_ERROR_PROXY the proxy's own, 0 = it gave none */
 	struct str http_version;   /* "1.1", "2" */
 	const struct headers *headers; /* of the final response; borrowed until the callback returns */
-	struct buf *body;	       /* decoded; the callback may buf_take() it */
+	struct buf *body;   /* decoded, but as it came (RAW_KEPT_BYTES at most) for BAD_ENCODING; the callback may buf_take() it */
 	bool was_sunk;		       /* the sink took the body, as far as it came */
+	struct str decoded; /* BAD_ENCODING: what could be decoded: a look for secrets has to look here, too */
 	size_t wire_bytes;
 	bool is_close_delimited;
 	struct http_timings timings;

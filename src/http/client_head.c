@@ -297,10 +297,20 @@ static size_t body_failed(struct http_transfer *t, int code)
 	return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");
 }
 
+/* For people, should the coding be broken. A failure to keep it fails nothing. */
+static void keep_raw(struct http_transfer *t, struct str wire)
+{
+	size_t room = t->raw.max - t->raw.len;
+
+	if (buf_append(&t->raw, wire.ptr, wire.len < room ? wire.len : room) != 0)
+		buf_done(&t->raw);
+}
+
 static size_t decode_body(struct http_transfer *t, struct str wire)
 {
 	int code = 0;
 
+	keep_raw(t, wire);
 	if (!t->decoder && t->codings > 1)
 		return refuse(t, HTTP_ERROR_BAD_ENCODING, "more than one content coding");
 	if (!t->decoder)

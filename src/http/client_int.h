@@ -155,6 +155,7 @@ struct http_transfer {
 	size_t codings;
 	struct decoder *decoder;
 	struct buf body;
+	struct buf raw; /* a coded body before it was decoded, its beginning */
 	size_t body_wire;
 	size_t max_body;	/* decoded bytes, once the head is whole */
 	struct http_sink *sink; /* NULL = none */

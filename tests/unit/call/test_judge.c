@@ -460,6 +460,16 @@ TEST(an_answer_is_kept_with_lower_names_and_masked_secrets)
 	assert_int_equal(call_answer_from_response(&response, secrets, &arena, &x, &body), 0);
 	assert_str(x.detail, "no trust in https://h/?key=***");
 	assert_null(body);
+	wire("packed bytes, in which nobody finds it");
+	response.error = HTTP_ERROR_BAD_ENCODING;
+	response.decoded = STR("{\"echo\":\"s3cr3t-value\"");
+	assert_int_equal(call_answer_from_response(&response, secrets, &arena, &x, &body), 0);
+	assert_null(body); /* what cannot be masked is not kept */
+	response.decoded = STR("{\"echo\":");
+	assert_int_equal(call_answer_from_response(&response, secrets, &arena, &x, &body), 0);
+	assert_str(x.body, "packed bytes, in which nobody finds it");
+	free(body);
+	buf_done(&wire_body);
 	secrets_free(secrets);
 }
 

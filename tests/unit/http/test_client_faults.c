@@ -189,6 +189,10 @@ TEST(each_fault_has_its_error_and_certainty)
 			fail_msg("%s: got body '%s'", f->name, x.body);
 		if (error == HTTP_ERROR_TOO_LARGE && f->ending == REPEAT && (x.body_len == 0 || x.body_len > 100000 || x.has_body_failed))
 			fail_msg("%s: what came before the limit is not there to look at", f->name);
+		const char *raw = strstr(f->bytes, "\r\n\r\n");
+		if (error == CODING && f->ending == STAY &&
+		    (x.body_len != f->len - (size_t)(raw + 4 - f->bytes) || memcmp(x.body, raw + 4, x.body_len) != 0))
+			fail_msg("%s: the bytes as they came are not there to look at", f->name);
 		if (x.error != NONE && !x.detail[0])
 			fail_msg("%s: no sentence for people", f->name);
 		asker_free(&a);
