@@ -121,6 +121,12 @@ int call_request_build_files(const struct call_spec *s, struct secrets *secrets,
 			     const struct value *parameters, struct str key, struct arena *a, struct call_request *ret,
 			     struct err *e);
 
+/*
+ * Ask for no content coding (Accept-Encoding: identity): for the one more try after HTTP_ERROR_BAD_ENCODING. All else
+ * stays as it is, byte for byte. -ERR_NO_MEMORY leaves the request unchanged.
+ */
+int call_request_ask_identity(struct call_request *r, struct arena *a);
+
 /* What came back, as kept in the ledger and as read from it again: the same judgement from both. */
 struct call_answer {
 	enum http_error error; /* HTTP_ERROR_NONE: complete */
@@ -128,7 +134,7 @@ struct call_answer {
 	struct str detail; /* sentence when error */
 	int status;
 	struct value headers; /* array of [name, value], names in lower case, secrets masked */
-	struct str body;      /* decoded bytes */
+	struct str body;      /* decoded bytes; where the error is BAD_ENCODING the bytes as they came */
 	struct value timings; /* object, milliseconds */
 	bool has_made;	      /* its list has become items, */
 	uint64_t made;	      /* so many, and its body is not kept */

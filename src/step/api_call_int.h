@@ -63,6 +63,8 @@ struct api_call {
 	uint32_t attempt;
 	uint32_t tries; /* attempts that went out or ended, those of earlier processes too; one killed under way does not count */
 	bool has_slot;
+	bool wants_identity; /* a content coding was broken: ask for none */
+	bool wants_fresh;    /* over another connection than the one that was answered on */
 	struct call_request request;
 	struct call_request first; /* as built: where a retry begins again after redirects */
 	struct call_trail trail;

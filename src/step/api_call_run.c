@@ -212,15 +212,25 @@ static void call_waits(struct api_call_step *st, struct api_call *c, const struc
 		on_backoff(&c->timer);
 }
 
+/* What the next try does otherwise than this one: the request goes out as it was, save for these two. */
+static void learn_from(struct api_call *c, const struct call_answer *x)
+{
+	c->wants_fresh = x->status == 421 || x->status == 408; /* RFC 9110 15.5.20 and 15.5.9: on another connection */
+	if (x->error == HTTP_ERROR_BAD_ENCODING && !c->wants_identity)
+		c->wants_identity = call_request_ask_identity(&c->first, &c->item->arena) == 0;
+}
+
 /* What a recorded answer means for the call. */
 static void call_decide(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
 {
 	struct call_judgement j;
 	(void)call_judge_full(st->plan->spec, st->plan->rule, x, &c->item->arena, &j);
-	if (may_try_again(st, c, &j))
+	if (may_try_again(st, c, &j)) {
+		learn_from(c, x);
 		call_waits(st, c, x, &j);
-	else
+	} else {
 		call_judged(st, c, &j);
+	}
 }
 
 void api_call_answered(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
@@ -278,6 +288,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 		.max_body = l->max_body,
 		.tls_no_verify = l->tls_no_verify,
 		.proxy = c->request.proxy,
+		.fresh_connection = c->wants_fresh,
 	};
 	if (is_list(st))
 		request.sink = api_call_items_sink(c, &e);
@@ -382,6 +393,8 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 			       "The request cannot be built", &e);
 		return;
 	}
+	if (c->wants_identity)
+		(void)call_request_ask_identity(&c->request, &it->arena);
 	c->first = c->request;
 	api_call_is_ready(st, c);
 	if (call_spec_is_repeatable(st->plan->spec)) {
@@ -476,6 +489,7 @@ static bool call_recall(struct api_call_step *st, struct api_call *c)
 		struct call_judgement j;
 		(void)call_judge_full(st->plan->spec, st->plan->rule, &x, &c->item->arena, &j);
 		if (!step_is_replay(st->step) && (in_hops || may_try_again(st, c, &j))) {
+			c->wants_identity = x.error == HTTP_ERROR_BAD_ENCODING;
 			api_call_resumes(c, outcome);
 			return false;
 		}

@@ -468,6 +468,24 @@ TEST(any_allocation_may_fail_and_nothing_is_lost)
 	assert_int_equal(unsetenv("WEIR_SECRET_K"), 0);
 }
 
+TEST(asking_for_no_coding_changes_one_header_and_nothing_else)
+{
+	struct call_request r, before;
+	struct err e = ERR_INIT;
+	struct value parameters = json("{'n':1}");
+	struct call_spec *s = spec_of("{'base_url':'https://h','headers':{'X-A':'1'},'connectors':{'c':{}}}", "POST", "/x");
+	if (call_request_build(s, NULL, &parameters, STR_NULL, &arena, &r, &e) < 0)
+		fail_msg("%s", e.msg);
+	before = r;
+	assert_int_equal(call_request_ask_identity(&r, &arena), 0);
+	assert_int_equal(call_request_ask_identity(&r, &arena), 0); /* twice is once */
+	assert_int_equal(r.headers.n, before.headers.n + 1);
+	assert_str(headers_get(&r.headers, STR("Accept-Encoding")), "identity");
+	assert_int_equal(headers_count(&before.headers, STR("Accept-Encoding")), 0);
+	assert_contains(r.masked, "[\"X-A\",\"1\"],[\"Content-Type\",\"application/json\"],[\"Accept-Encoding\",\"identity\"]]");
+	assert_true(str_eq(r.body, before.body) && str_eq(r.url, before.url) && r.method == before.method);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +511,7 @@ int main(void)
 		CALL_CLAIM(fixed_headers_of_connector_win_over_the_systems_and_mapped_over_both),
 		CALL_CLAIM(the_idempotency_key_is_sent_as_plain_text),
 		CALL_CLAIM(many_rows_are_taken_and_too_many_headers_refused),
+		CALL_CLAIM(asking_for_no_coding_changes_one_header_and_nothing_else),
 		CALL_CLAIM(any_allocation_may_fail_and_nothing_is_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 
 #define PEER_ITEMS 2048
 
-enum manners { PEER_ANSWERS, PEER_SILENT_FIRST, PEER_SAYS_500, PEER_SAYS_204, PEER_LIMITS_ONCE };
+enum manners { PEER_ANSWERS, PEER_SILENT_FIRST, PEER_SAYS_500, PEER_SAYS_204, PEER_LIMITS_ONCE, PEER_PACKS_BADLY };
 
 struct peer_item {
 	int seen, answered;
@@ -74,6 +74,8 @@ static inline void peer_answer(struct asked *q)
 		       1000 + q->n, 2 * q->n);
 	if (q->n >= 0 && q->n < PEER_ITEMS)
 		peer.items[q->n].answered++;
+	if (peer.manners == PEER_PACKS_BADLY && !str_eq_c(exchange_header(q->x, "Accept-Encoding"), "identity"))
+		(void)headers_add(&a, &h, STR("Content-Encoding"), STR("gzip"), NULL); /* which it is not */
 	int status = peer.manners == PEER_SAYS_500 ? 500 : peer.manners == PEER_SAYS_204 ? 204 : 200;
 	if (peer.manners == PEER_LIMITS_ONCE && peer.requests == 1) {
 		status = 429;

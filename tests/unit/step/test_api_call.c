@@ -295,6 +295,35 @@ TEST(an_answer_that_does_not_come_is_asked_for_again_only_where_that_is_harmless
 	world_done(&w);
 }
 
+TEST(after_a_broken_coding_none_is_asked_for_only_where_repeating_is_harmless)
+{
+	struct world w;
+	world_init(&w, false);
+	peer_open(&w);
+	peer.manners = PEER_PACKS_BADLY;
+	step_plan_of(&w, CALL("", "GET", "/get"));
+	step_run_n(&w, 3, 0);
+	assert_int_equal(w.row.items_out, 3);
+	assert_int_equal(peer.requests, 6);
+	peer_close();
+	peer_open(&w);
+	peer.manners = PEER_PACKS_BADLY;
+	step_plan_of(&w, CALL("", "POST", "/keyed"));
+	step_run_n(&w, 3, 0);
+	assert_int_equal(w.row.items_out, 3);
+	assert_int_equal(peer.requests, 6);
+	assert_false(peer.items[1].has_other_key);
+	peer_close();
+	peer_open(&w);
+	peer.manners = PEER_PACKS_BADLY;
+	step_plan_of(&w, CALL("", "POST", "/plain"));
+	step_run_n(&w, 3, 0);
+	assert_int_equal(w.row.unknown, 3);
+	assert_int_equal(peer.requests, 3);
+	peer_close();
+	world_done(&w);
+}
+
 TEST(a_failing_server_is_asked_again_only_where_that_is_harmless)
 {
 	static const struct {
@@ -401,5 +430,5 @@ RUN_TESTS(CLAIM(no_more_calls_are_in_flight_than_the_step_says_and_order_is_kept
 	  CLAIM(an_answer_that_does_not_come_is_asked_for_again_only_where_that_is_harmless),
 	  CLAIM(a_failing_server_is_asked_again_only_where_that_is_harmless),
 	  CLAIM(an_attempt_keeps_why_it_was_made_and_who_held_it_back),
-	  CLAIM(a_failed_attempt_has_times_and_the_next_one_its_back_off), CLAIM(no_secret_is_in_the_ledger),
+	  CLAIM(a_failed_attempt_has_times_and_the_next_one_its_back_off), CLAIM(after_a_broken_coding_none_is_asked_for_only_where_repeating_is_harmless), CLAIM(no_secret_is_in_the_ledger),
 	  CLAIM(a_missing_secret_fails_the_item_and_sends_nothing))
