@@ -10,6 +10,7 @@ listens on 127.0.0.1:53 of the new network, and resolv.conf and nsswitch.conf le
 """
 import argparse
 import fcntl
+import functools
 import ipaddress
 import json
 import os
@@ -28,6 +29,7 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 A, AAAA, SERVFAIL, NXDOMAIN = 1, 28, 2, 3
 
 
+@functools.lru_cache(maxsize=None)
 def possible():
     """Namespaces without being root, and a loopback to bring up: some machines forbid it."""
     try:

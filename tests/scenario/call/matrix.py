@@ -26,7 +26,7 @@ NOT_SENT, AMBIGUOUS, ANSWERED = "N", "A", "R"
 CERTAINTIES = {NOT_SENT: "not_sent", AMBIGUOUS: "ambiguous", ANSWERED: "answered"}
 
 LIMITS = {"connect_timeout": "5s", "first_byte_timeout": "5s", "total_timeout": "10s", "max_body": "1MiB"}
-PEAK_MAX = 120 << 20  # bytes of memory that no answer may make the program exceed
+PEAK_MAX = 200 << 20  # bytes of memory that no answer may make the program exceed; this process counts a little, bombs are 256 MiB
 
 
 @dataclass(frozen=True)
