@@ -212,10 +212,13 @@ static void call_waits(struct api_call_step *st, struct api_call *c, const struc
 		on_backoff(&c->timer);
 }
 
-/* What the next try does otherwise than this one: the request goes out as it was, save for these two. */
+/* What the next try does otherwise: it may ask for no content coding, and may leave kept connections alone. */
 static void learn_from(struct api_call *c, const struct call_answer *x)
 {
-	c->wants_fresh = x->status == 421 || x->status == 408; /* RFC 9110 15.5.20 and 15.5.9: on another connection */
+	bool was_wrong = x->status == 421 || x->status == 408; /* RFC 9110 15.5.20 and 15.5.9 */
+	/* where one kept connection was dead the others may be, too */
+	bool was_lost = x->error == HTTP_ERROR_CONNECTION_LOST || x->error == HTTP_ERROR_SEND_FAILED;
+	c->wants_fresh = was_wrong || was_lost;
 	if (x->error == HTTP_ERROR_BAD_ENCODING && !c->wants_identity)
 		c->wants_identity = call_request_ask_identity(&c->first, &c->item->arena) == 0;
 }
