@@ -95,7 +95,7 @@ class Outcome:
         with sqlite3.connect(os.path.join(data, "weir.db")) as db:
             rows = db.execute("SELECT seq, kind, code, head, body, at FROM ledger ORDER BY seq, attempt, kind").fetchall()
         db.close()
-        self.outcomes = [dict(json.loads(h), status=code, body=body, seq=seq) for seq, kind, code, h, body, _ in rows if kind == KIND_OUTCOME]
+        self.outcomes = [dict(json.loads(h), status=code, body=body, seq=seq, at=at) for seq, kind, code, h, body, at in rows if kind == KIND_OUTCOME]
         self.intents = [json.loads(h) for _, kind, _, h, _, _ in rows if kind == KIND_INTENT]
         self.problems = [dict(json.loads(h)) for _, kind, _, h, _, _ in rows if kind == KIND_PROBLEM]
         self.times = sorted(at for _, kind, _, _, _, at in rows if kind == KIND_OUTCOME)  # ms since the epoch

@@ -80,6 +80,28 @@ def named(host, names, **how):
     return scenario
 
 
+def others_go_on(row, bench, claims):
+    """Two steps at once: one asks for a name that hangs, the other for one that is there."""
+    if not netbox.possible():
+        claims.skip("%s: this machine gives us no network namespace (unshare -rmn)" % row.fault)
+        return
+    d = s.directory()
+    systems = {}
+    for name, host in (("hangs", "silent.test"), ("here", "here.test")):
+        systems[name] = {"base_url": {"test": "http://%s:%d" % (host, netbox.PEER_PORT)}, "connectors": {"all": {"operations": [{"method_name": "GET", "query_path": "/record/x"}]}},
+                         "limits": {"connect_timeout": "2s"}}
+    steps = [s.INPUT, *({**s.call_step("GET", "/record/x", {}, attempts=1), "name": n, "system": n, "source_step": "input"} for n in systems), {**s.RESPOND, "source_step": "here"}]
+    f = s.write_component(os.path.join(d, "c.json"), s.component("matrix", systems, steps))
+    names = {"silent.test": "silence", "here.test": ["127.0.0.1"]}
+    r = s.run(["run", f, "--items", s.write(os.path.join(d, "i.ndjson"), "".join('{"id":%d}\n' % k for k in range(20)))], data=os.path.join(d, "data"),
+              inside=netbox.inside(names, os.path.join(d, "log")))
+    o = Outcome(r, os.path.join(d, "data"), [])
+    good = [x["at"] for x in o.outcomes if "error" not in x]
+    hung = [x["at"] for x in o.outcomes if x.get("error") == "dns_temporary"]
+    claims.that(len(good) == 20 and len(hung) == 20, "a name that hangs: the calls to the other are done", o)
+    claims.that(good and hung and max(good) < min(hung), "a name that hangs: none of them waited for it", (good, hung))
+
+
 def next_address(row, bench, claims):
     if not netbox.possible():
         claims.skip("%s: this machine gives us no network namespace (unshare -rmn)" % row.fault)
@@ -196,6 +218,14 @@ def dies_when_used(then):
     return scenario
 
 
+def many_die(row, bench, claims):
+    """Eight connections stand idle, each about to die of its next request: the second try must not be spent on another one of them."""
+    for call in (GET, KEYED):
+        o = bench.staged(call, GOOD, says(b"", "close"), by="connection", items=40, in_flight=8)
+        tries = [sum(x["seq"] == seq for x in o.outcomes) for seq in range(40)]
+        claims.that(len(o.lines) == 40 and max(tries) == 2, "%s, %s: the second try is on a new connection" % (row.fault, call), tries)
+
+
 def race(row, bench, claims):
     """A thousand POSTs where every second one meets a connection that dies of it: each arrives once."""
     o = bench.staged(POST, GOOD, says(b"", "close"), by="connection", items=RACE_POSTS, in_flight=16)
@@ -230,7 +260,8 @@ ROWS = [
     not_sent("2", "no_such_name", "DNS: NXDOMAIN", "dns_not_found", named("gone.test", NAMES), "One more try; a failure is not remembered, so that nothing has to be waited out.", verdict=TWICE),
     not_sent("3", "servfail", "DNS: SERVFAIL", "dns_temporary", named("fails.test", NAMES)),
     not_sent("3", "dns_silent", "DNS: no answer", "dns_temporary", named("silent.test", NAMES, limits={"connect_timeout": "400ms"}),
-             "Bounded by the connect timeout; asked in threads, so that other calls go on (unit test `names_resolve_without_blocking_and_their_failures_are_told_apart`)."),
+             "Bounded by the connect timeout."),
+    Row("3", "others_go_on", "DNS: no answer for one name", "", ANSWERED, OK, NONE, NONE, others_go_on, "Calls to other names go on."),
     not_sent("4", "connect_timeout", "connect timeout", "connect_timeout", connect_timeout, "At the set time, not at the system's 127 s."),
     not_sent("5", "expired", "certificate expired", "tls_cert",
              certificate(lambda a: a.server("127.0.0.1", is_expired=True), ("expired", "CN=127.0.0.1", "2019-01-01", "2020-01-01")), verdict=ONCE),
@@ -246,8 +277,10 @@ ROWS = [
     not_sent("6", "stalled_handshake", "the handshake stalls", "connect_timeout", stalled_handshake, "Covered by the connect timeout."),
     ambiguous("7", "close_before_answer", "FIN on a new connection, no byte back", "connection_lost", answers(says(b"", "close"))),
     ambiguous("7", "reset_before_answer", "RST on a new connection, no byte back", "connection_lost", answers(says(b"", "reset"))),
-    Row("8", "kept_closes", "FIN on a kept connection, no byte back", "connection_lost", AMBIGUOUS, HEALED, UNKNOWN, HEALED, dies_when_used("close")),
+    Row("8", "kept_closes", "FIN on a kept connection, no byte back", "connection_lost", AMBIGUOUS, HEALED, UNKNOWN, HEALED, dies_when_used("close"), "After the usual pause."),
     Row("8", "kept_resets", "RST on a kept connection, no byte back", "connection_lost", AMBIGUOUS, HEALED, UNKNOWN, HEALED, dies_when_used("reset")),
+    Row("8", "many_die", "many kept connections that die when used", "connection_lost", AMBIGUOUS, HEALED, NONE, HEALED, many_die,
+        "The second try is not spent on another kept one."),
     Row("8", "race", "1,000 POSTs, every second on a connection that dies of it", "connection_lost", AMBIGUOUS, NONE, UNKNOWN, NONE, race, "Exactly one arrival each."),
     ambiguous("9", "send_fails", "RST while the body is being sent", "send_failed", send_fails, "Shown with PUT for GET. N if not a byte had left."),
     Row("11", "guard", "address denied by the guard", "blocked_address", NOT_SENT, ONCE, ONCE, ONCE, guard_is_tested,
