@@ -48,6 +48,35 @@ def request(method, path, body=b"", headers=()):
     return (head + "Content-Length: %d\r\n\r\n" % len(body)).encode() + body
 
 
+def staged(c, peer):
+    """What a test says beforehand is what is met, byte for byte; what was met is remembered."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    path = peer.stage("a", {"bytes": ok}, {"bytes": b"half", "then": "close"}, {"bytes": b"", "then": "reset"})
+    c.equal(exchange(peer.port, request("POST", path + "/x", b"body", [("Idempotency-Key", "k")])), ok, "staged: the first answer as it is")
+    c.equal(exchange(peer.port, request("GET", path + "/x")), b"half", "staged: the second, and the connection ends")
+    c.equal([exchange(peer.port, request("GET", path + "/x")) for _ in range(2)], [b"<reset>"] * 2, "staged: the last one for ever")
+    c.equal(exchange(peer.port, request("GET", path + "/y")), ok, "staged: another path begins anew")
+    rows = peer.history("a")[path + "/x"]
+    c.equal([(r["method"], r["bytes"], r["key"]) for r in rows][:2], [("POST", 4, "k"), ("GET", 0, None)], "history: each request")
+    c.that(len({r["connection"] for r in rows}) == 4 and all(r["nth"] == 1 for r in rows), "history: and its connection", rows)
+    path = peer.stage("b", {"bytes": ok}, {"bytes": b"", "then": "close"}, by="connection")
+    c.equal([exchange(peer.port, request("GET", path) * 2, 2) for _ in range(2)], [ok, ok], "staged by connection: the second request on each")
+    c.equal([r["nth"] for r in peer.history("b")[path]], [1, 2, 1, 2], "history: which request on it")
+    path = peer.stage("c", {"bytes": ok, "then": "close", "on": "head"})
+    early = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" % path.encode()
+    c.equal(exchange(peer.port, early), ok, "staged on the head: no body is awaited")
+    path = peer.stage("d", {"bytes": b"packed", "then": "close", "plain": b"plain"})
+    c.equal([exchange(peer.port, request("GET", path, b"", h)) for h in ([], [("Accept-Encoding", "identity")])], [b"packed", b"plain"],
+            "staged: otherwise where no coding is accepted")
+    path = peer.stage("e", {"bytes": b"x", "again": b"yz"})
+    with socket.create_connection(("127.0.0.1", peer.port), 10) as s:
+        s.sendall(request("GET", path))
+        got = b""
+        while len(got) < 1 << 20:
+            got += s.recv(65536)
+    c.that(got.startswith(b"xyzyz"), "staged: again without end", got[:10])
+
+
 def main():
     c = support.Claims()
     peer = support.Peer("--lifetime", "60")
@@ -79,6 +108,7 @@ def main():
     c.equal(exchange(peer.port, request("GET", "/fault/once-reset?1")), b"<reset>", "fault once-reset: the first time")
     c.that(b" 200 " in exchange(peer.port, request("GET", "/fault/once-reset?1")), "fault once-reset: not the second")
     c.equal(peer.seen().get("/orders"), 2, "seen counts")
+    staged(c, peer)
     peer.close()
 
     dropper = support.Peer("--drop", "0.5", "--seed", "7", "--lifetime", "60")
