@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates made on the spot by the openssl program: an authority of the tests' own, and what it signs, good and bad."""
+import atexit
 import os
+import shutil
 import subprocess
 import tempfile
 import threading
-import shutil
-import atexit
 
-EXPIRED_AT = "20200101000000Z"
+BEGAN_AT, EXPIRED_AT = "20190101000000Z", "20200101000000Z"
+
+
+def possible():
+    return shutil.which("openssl") is not None
 
 
 def openssl(*args):
@@ -54,7 +58,7 @@ class Authority:
                 f.write("[ca]\ndefault_ca=x\n[x]\ndatabase=%s\nrand_serial=yes\nnew_certs_dir=%s\ndefault_md=sha256\npolicy=p\nemail_in_dn=no\n"
                         "x509_extensions=e\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=%s\n" % (self.path("%d.db" % n), self.dir, names))
             open(self.path("%d.db" % n), "w").close()
-            dates = ["-startdate", "20190101000000Z", "-enddate", EXPIRED_AT] if is_expired else ["-days", "2"]
+            dates = ["-startdate", BEGAN_AT, "-enddate", EXPIRED_AT] if is_expired else ["-days", "2"]
             openssl("ca", "-batch", "-notext", "-config", conf, "-cert", self.ca, "-keyfile", self.key, "-in", request, "-out", cert, *dates)
             return cert, key
 

@@ -25,8 +25,9 @@ REQUESTS = {OK: 1, RETRY: ATTEMPTS, TWICE: 2, ONCE: 1, UNKNOWN: 1}
 NOT_SENT, AMBIGUOUS, ANSWERED = "N", "A", "R"
 CERTAINTIES = {NOT_SENT: "not_sent", AMBIGUOUS: "ambiguous", ANSWERED: "answered"}
 
-LIMITS = {"connect_timeout": "5s", "first_byte_timeout": "5s", "total_timeout": "10s", "max_body": "1MiB"}
+LIMITS = {"connect_timeout": "20s", "first_byte_timeout": "20s", "total_timeout": "30s", "max_body": "1MiB"}  # generous: machines differ
 PEAK_MAX = 200 << 20  # bytes of memory that no answer may make the program exceed; this process counts a little, bombs are 256 MiB
+SLOW = ("slow_body_too_slow",)  # names of rows that take long by their nature: they begin first
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,3 @@ def both(*parts):
 
 def reuse(look, *stage, **how):
     return lambda row, bench, claims: then_next_item(bench, row, claims, look, *stage, **how)
-
-
-SLOW = ("slow_body_too_slow",)  # names of rows that take long by their nature

@@ -4,16 +4,16 @@ import functools
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import threading
 
 import netbox
 import support as s
-from matrix import (ANSWERED, AMBIGUOUS, CALLS, GET, GOOD, KEYED, NONE, NOT_SENT, OK, ONCE, POST, RETRY, TWICE, UNKNOWN, Outcome, Row, accepted, ambiguous,
+from matrix import (ANSWERED, AMBIGUOUS, CALLS, GET, GOOD, KEYED, NONE, NOT_SENT, OK, ONCE, POST, TWICE, UNKNOWN, Outcome, Row, accepted, ambiguous,
                     answers, expect, not_sent, says)
 from tls import Authority
+from tls import possible as has_openssl
 
 HEALED = "again, on a new connection"
 RACE_POSTS = 1000
@@ -89,7 +89,7 @@ def others_go_on(row, bench, claims):
     systems = {}
     for name, host in (("hangs", "silent.test"), ("here", "here.test")):
         systems[name] = {"base_url": {"test": "http://%s:%d" % (host, netbox.PEER_PORT)}, "connectors": {"all": {"operations": [{"method_name": "GET", "query_path": "/record/x"}]}},
-                         "limits": {"connect_timeout": "2s"}}
+                         "limits": {"connect_timeout": "4s"}}
     steps = [s.INPUT, *({**s.call_step("GET", "/record/x", {}, attempts=1), "name": n, "system": n, "source_step": "input"} for n in systems), {**s.RESPOND, "source_step": "here"}]
     f = s.write_component(os.path.join(d, "c.json"), s.component("matrix", systems, steps))
     names = {"silent.test": "silence", "here.test": ["127.0.0.1"]}
@@ -132,7 +132,7 @@ def can_trust():
 def certificate(make, words=(), is_trusted=True, **how):
     """A TLS peer with what make(authority) gives, called by a program that trusts the authority or the system's ones."""
     def scenario(row, bench, claims):
-        if not shutil.which("openssl") or (is_trusted and not can_trust()):
+        if not has_openssl() or (is_trusted and not can_trust()):
             claims.skip("%s: no openssl program here, or no mount namespace (unshare -rm)" % row.fault)
             return
         authority = Authority.for_tests()
@@ -150,7 +150,7 @@ def certificate(make, words=(), is_trusted=True, **how):
 
 def old_tls(version):
     def scenario(row, bench, claims):
-        if not shutil.which("openssl"):
+        if not has_openssl():
             claims.skip("%s: no openssl program here" % row.fault)
             return
         peer = bench.another_peer("--tls", *Authority.for_tests().server("127.0.0.1"), "--tls-max", version)

@@ -4,7 +4,7 @@ import json
 import os
 
 import support as s
-from matrix import ANSWERED, GET, GOOD, NONE, OK, ONCE, Outcome, Row, accepted, answers, both, expect, refused, says, whole
+from matrix import ANSWERED, GET, GOOD, NONE, OK, ONCE, Outcome, Row, accepted, answers, expect, refused, says, whole
 
 RAW = json.JSONDecoder(parse_float=lambda x: "#" + x, parse_int=lambda x: "#" + x)
 

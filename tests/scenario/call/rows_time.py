@@ -3,12 +3,12 @@
 import zlib
 
 import coded
-from matrix import (AMBIGUOUS, ANSWERED, CALLS, GET, GOOD, KEYED, NONE, OK, ONCE, POST, TWICE, UNKNOWN, Row, accepted, ambiguous, answers, both, expect, head,
+from matrix import (AMBIGUOUS, ANSWERED, CALLS, GET, GOOD, KEYED, NONE, OK, ONCE, POST, TWICE, UNKNOWN, Row, accepted, ambiguous, answers, expect, head,
                     refused, says, whole)
 
 JSON = "Content-Type: application/json"
 CHUNKED = "Transfer-Encoding: chunked"
-QUICK = {"first_byte_timeout": "400ms", "total_timeout": "800ms"}
+QUICK = {"total_timeout": "800ms"}
 MIB = 1 << 20
 
 
@@ -95,8 +95,8 @@ CODINGS = ("gzip", "deflate", "br", "zstd")
 TEXT = coded.TEXT
 
 ROWS = [
-    slow("34", "silence", "nothing after the request", "first_byte_timeout", says(b"", "hang")),
-    slow("34", "silence_total", "nothing after the request, no first-byte timeout", "total_timeout", says(b"", "hang"), "Always on: 30 s unless set.", first_byte_timeout="10s"),
+    slow("34", "silence", "nothing after the request", "first_byte_timeout", says(b"", "hang"), first_byte_timeout="400ms", total_timeout="30s"),
+    slow("34", "silence_total", "nothing after the request, no first-byte timeout", "total_timeout", says(b"", "hang"), "Always on: 30 s unless set."),
     slow("35", "slow_head", "a head in drops", "total_timeout", {"bytes": b"HTTP/1.1 200 OK\r\n", "again": b"X", "every": 100}),
     slow("35", "slow_body", "a body in drops", "total_timeout", {"bytes": head("200 OK", JSON), "again": b" ", "every": 100}),
     slow("35", "stalls", "a body that stops coming", "total_timeout", says(head("200 OK", JSON, "Content-Length: 100") + b"{", "hang")),
