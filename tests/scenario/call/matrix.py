@@ -100,7 +100,8 @@ class Outcome:
         self.intents = [json.loads(h) for _, kind, _, h, _, _ in rows if kind == KIND_INTENT]
         self.problems = [dict(json.loads(h)) for _, kind, _, h, _, _ in rows if kind == KIND_PROBLEM]
         self.times = sorted(at for _, kind, _, _, _, at in rows if kind == KIND_OUTCOME)  # ms since the epoch
-        self.state = {ITEM_FAILED: "failed", ITEM_UNKNOWN: "unknown"}.get(next((code for _, kind, code, _, _, _ in rows if kind == KIND_PROBLEM), None), "done")
+        self.state = {ITEM_FAILED: "failed",
+                      ITEM_UNKNOWN: "unknown"}.get(next((code for _, kind, code, _, _, _ in rows if kind == KIND_PROBLEM), None), "done")
         self.lines = result.lines()
 
     @property
@@ -113,7 +114,8 @@ class Outcome:
         return [r["connection"] for r in self.requests]
 
     def __repr__(self):
-        return "%r\nledger: %r\nproblems: %r\nrequests: %r" % (self.result, [dict(o, body=o["body"][:80]) for o in self.outcomes], self.problems, self.requests[:6])
+        return "%r\nledger: %r\nproblems: %r\nrequests: %r" % (self.result, [dict(o, body=o["body"][:80]) for o in self.outcomes], self.problems,
+                                                               self.requests[:6])
 
 
 KIND_INTENT, KIND_OUTCOME, KIND_PROBLEM = 1, 2, 4
@@ -192,7 +194,8 @@ def expect(row, call, o, claims, requests=None):
         is_typed = o.state == "unknown" and problem.get("type") == "unknown_outcome" and "(%s: " % row.error in problem.get("detail", "")
     else:
         is_typed = o.state == "failed" and problem.get("type") == row.error
-    claims.that(is_typed and o.result.code != 0 and not o.lines, "%s: %s" % (word, row.error if verdict != UNKNOWN else "unknown, for " + row.error), o)
+    claims.that(is_typed and o.result.code != 0 and not o.lines, "%s: %s" % (word, row.error if verdict != UNKNOWN else "unknown, for " + row.error),
+                o)
     if call == KEYED and n > 1 and o.requests:
         sent = {(r["key"], r["sha256"], r["bytes"]) for r in o.requests}
         claims.that(len(sent) == 1 and None not in {r["key"] for r in o.requests}, "%s: the same key and the same bytes" % word, o)

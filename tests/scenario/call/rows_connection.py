@@ -88,12 +88,15 @@ def others_go_on(row, bench, claims):
     d = s.directory()
     systems = {}
     for name, host in (("hangs", "silent.test"), ("here", "here.test")):
-        systems[name] = {"base_url": {"test": "http://%s:%d" % (host, netbox.PEER_PORT)}, "connectors": {"all": {"operations": [{"method_name": "GET", "query_path": "/record/x"}]}},
+        systems[name] = {"base_url": {"test": "http://%s:%d" % (host, netbox.PEER_PORT)},
+                         "connectors": {"all": {"operations": [{"method_name": "GET", "query_path": "/record/x"}]}},
                          "limits": {"connect_timeout": "4s"}}
-    steps = [s.INPUT, *({**s.call_step("GET", "/record/x", {}, attempts=1), "name": n, "system": n, "source_step": "input"} for n in systems), {**s.RESPOND, "source_step": "here"}]
+    steps = [s.INPUT, *({**s.call_step("GET", "/record/x", {}, attempts=1), "name": n, "system": n, "source_step": "input"} for n in systems),
+             {**s.RESPOND, "source_step": "here"}]
     f = s.write_component(os.path.join(d, "c.json"), s.component("matrix", systems, steps))
     names = {"silent.test": "silence", "here.test": ["127.0.0.1"]}
-    r = s.run(["run", f, "--items", s.write(os.path.join(d, "i.ndjson"), "".join('{"id":%d}\n' % k for k in range(20)))], data=os.path.join(d, "data"),
+    r = s.run(["run", f, "--items", s.write(os.path.join(d, "i.ndjson"), "".join('{"id":%d}\n' % k for k in range(20)))],
+              data=os.path.join(d, "data"),
               inside=netbox.inside(names, os.path.join(d, "log")))
     o = Outcome(r, os.path.join(d, "data"), [])
     good = [x["at"] for x in o.outcomes if "error" not in x]
@@ -206,15 +209,18 @@ def dies_when_used(then):
             o = bench.staged(call, GOOD, says(b"", then), by="connection", items=2)
             again = call != POST
             first = o.requests[0]["connection"]
-            claims.equal([(r["connection"] == first, r["nth"]) for r in o.requests], [(True, 1), (True, 2), (False, 1)][:3 if again else 2], "%s, %s: %s" % (row.fault, call, row.verdict(call)))
-            claims.equal([x.get("certainty", "answered") for x in o.outcomes], ["answered", "ambiguous", "answered"][:3 if again else 2], "%s, %s: ambiguous" % (row.fault, call))
+            claims.equal([(r["connection"] == first, r["nth"]) for r in o.requests], [(True, 1), (True, 2), (False, 1)][:3 if again else 2],
+                         "%s, %s: %s" % (row.fault, call, row.verdict(call)))
+            claims.equal([x.get("certainty", "answered") for x in o.outcomes], ["answered", "ambiguous", "answered"][:3 if again else 2],
+                         "%s, %s: ambiguous" % (row.fault, call))
             claims.that(len(o.lines) == (2 if again else 1), "%s, %s: what may be repeated succeeds" % (row.fault, call), o)
             if again:
                 claims.equal(o.outcomes[1].get("error"), row.error, "%s, %s: %s in the ledger" % (row.fault, call, row.error))
                 claims.that(o.requests[1]["key"] == o.requests[2]["key"] and o.requests[1]["sha256"] == o.requests[2]["sha256"],
                             "%s, %s: the same key and the same bytes" % (row.fault, call), o)
             else:
-                claims.that(o.state == "unknown" and "(%s: " % row.error in o.problems[0]["detail"], "%s: the POST's outcome is unknown" % row.fault, o)
+                claims.that(o.state == "unknown" and "(%s: " % row.error in o.problems[0]["detail"], "%s: the POST's outcome is unknown" % row.fault,
+                            o)
     return scenario
 
 
@@ -229,7 +235,8 @@ def many_die(row, bench, claims):
 def race(row, bench, claims):
     """A thousand POSTs where every second one meets a connection that dies of it: each arrives once."""
     o = bench.staged(POST, GOOD, says(b"", "close"), by="connection", items=RACE_POSTS, in_flight=16)
-    claims.equal((len(o.requests), len({r["sha256"] for r in o.requests})), (RACE_POSTS, RACE_POSTS), "%d POSTs: exactly one arrival each" % RACE_POSTS)
+    claims.equal((len(o.requests), len({r["sha256"] for r in o.requests})), (RACE_POSTS, RACE_POSTS),
+                 "%d POSTs: exactly one arrival each" % RACE_POSTS)
     died = sum(r["nth"] > 1 for r in o.requests)
     claims.that(died > RACE_POSTS // 4, "enough of them met a connection that died", "%d" % died)
     claims.equal((len(o.lines), len(o.problems)), (RACE_POSTS - died, died), "those that died are unknown, the others done")
@@ -249,7 +256,8 @@ def guard_is_tested(row, bench, claims):
     path = os.path.join(s.ROOT, "tests", "unit", "http", "test_client.c")
     with open(path) as f:
         text = f.read()
-    claims.that("TEST(the_guard_sees_the_address_however_it_is_written)" in text and "HTTP_ERROR_BLOCKED_ADDRESS" in text, "the unit test that proves the guard is there", path)
+    claims.that("TEST(the_guard_sees_the_address_however_it_is_written)" in text and "HTTP_ERROR_BLOCKED_ADDRESS" in text,
+                "the unit test that proves the guard is there", path)
 
 
 NAMES = {"fails.test": "SERVFAIL", "silent.test": "silence"}
@@ -257,7 +265,8 @@ NAMES = {"fails.test": "SERVFAIL", "silent.test": "silence"}
 ROWS = [
     not_sent("1", "refused", "connect refused", "connect_refused", refused_port),
     accepted("1", "next_address", "the first addresses of a name refuse", next_address, "The next address of the host is tried within the attempt."),
-    not_sent("2", "no_such_name", "DNS: NXDOMAIN", "dns_not_found", named("gone.test", NAMES), "One more try; a failure is not remembered, so that nothing has to be waited out.", verdict=TWICE),
+    not_sent("2", "no_such_name", "DNS: NXDOMAIN", "dns_not_found", named("gone.test", NAMES),
+             "One more try; a failure is not remembered, so that nothing has to be waited out.", verdict=TWICE),
     not_sent("3", "servfail", "DNS: SERVFAIL", "dns_temporary", named("fails.test", NAMES)),
     not_sent("3", "dns_silent", "DNS: no answer", "dns_temporary", named("silent.test", NAMES, limits={"connect_timeout": "400ms"}),
              "Bounded by the connect timeout."),
@@ -265,11 +274,15 @@ ROWS = [
     not_sent("4", "connect_timeout", "connect timeout", "connect_timeout", connect_timeout, "At the set time, not at the system's 127 s."),
     not_sent("5", "expired", "certificate expired", "tls_cert",
              certificate(lambda a: a.server("127.0.0.1", is_expired=True), ("expired", "CN=127.0.0.1", "2019-01-01", "2020-01-01")), verdict=ONCE),
-    not_sent("5", "self_signed", "certificate self-signed", "tls_cert", certificate(lambda a: a.self_signed("127.0.0.1"), ("self", "CN=127.0.0.1"), is_trusted=False), verdict=ONCE),
-    not_sent("5", "wrong_host", "certificate of another host", "tls_cert", certificate(lambda a: a.server("other.example"), ("mismatch", "CN=other.example")), verdict=ONCE),
-    not_sent("5", "unknown_ca", "certificate of an unknown authority", "tls_cert", certificate(lambda a: a.server("127.0.0.1"), ("issuer", "CN=127.0.0.1"), is_trusted=False), verdict=ONCE),
+    not_sent("5", "self_signed", "certificate self-signed", "tls_cert",
+             certificate(lambda a: a.self_signed("127.0.0.1"), ("self", "CN=127.0.0.1"), is_trusted=False), verdict=ONCE),
+    not_sent("5", "wrong_host", "certificate of another host", "tls_cert",
+             certificate(lambda a: a.server("other.example"), ("mismatch", "CN=other.example")), verdict=ONCE),
+    not_sent("5", "unknown_ca", "certificate of an unknown authority", "tls_cert",
+             certificate(lambda a: a.server("127.0.0.1"), ("issuer", "CN=127.0.0.1"), is_trusted=False), verdict=ONCE),
     accepted("5", "good_certificate", "certificate in order", certificate(lambda a: a.server("127.0.0.1")), "The check of the checks above."),
-    accepted("5", "no_verify", "certificate expired, `tls: { no_verify: true }`", certificate(lambda a: a.server("127.0.0.1", is_expired=True), system={"tls": {"no_verify": True}}),
+    accepted("5", "no_verify", "certificate expired, `tls: { no_verify: true }`",
+             certificate(lambda a: a.server("127.0.0.1", is_expired=True), system={"tls": {"no_verify": True}}),
              "Per system only. Stapled revocations are not asked for."),
     not_sent("6", "tls_10", "TLS 1.0 only", "tls_protocol", old_tls("1.0"), verdict=ONCE),
     not_sent("6", "tls_11", "TLS 1.1 only", "tls_protocol", old_tls("1.1"), verdict=ONCE),
@@ -277,11 +290,13 @@ ROWS = [
     not_sent("6", "stalled_handshake", "the handshake stalls", "connect_timeout", stalled_handshake, "Covered by the connect timeout."),
     ambiguous("7", "close_before_answer", "FIN on a new connection, no byte back", "connection_lost", answers(says(b"", "close"))),
     ambiguous("7", "reset_before_answer", "RST on a new connection, no byte back", "connection_lost", answers(says(b"", "reset"))),
-    Row("8", "kept_closes", "FIN on a kept connection, no byte back", "connection_lost", AMBIGUOUS, HEALED, UNKNOWN, HEALED, dies_when_used("close"), "After the usual pause."),
+    Row("8", "kept_closes", "FIN on a kept connection, no byte back", "connection_lost", AMBIGUOUS, HEALED, UNKNOWN, HEALED, dies_when_used("close"),
+        "After the usual pause."),
     Row("8", "kept_resets", "RST on a kept connection, no byte back", "connection_lost", AMBIGUOUS, HEALED, UNKNOWN, HEALED, dies_when_used("reset")),
     Row("8", "many_die", "many kept connections that die when used", "connection_lost", AMBIGUOUS, HEALED, NONE, HEALED, many_die,
         "The second try is not spent on another kept one."),
-    Row("8", "race", "1,000 POSTs, every second on a connection that dies of it", "connection_lost", AMBIGUOUS, NONE, UNKNOWN, NONE, race, "Exactly one arrival each."),
+    Row("8", "race", "1,000 POSTs, every second on a connection that dies of it", "connection_lost", AMBIGUOUS, NONE, UNKNOWN, NONE, race,
+        "Exactly one arrival each."),
     ambiguous("9", "send_fails", "RST while the body is being sent", "send_failed", send_fails, "Shown with PUT for GET. N if not a byte had left."),
     Row("11", "guard", "address denied by the guard", "blocked_address", NOT_SENT, ONCE, ONCE, ONCE, guard_is_tested,
         "Client only: unit test `the_guard_sees_the_address_however_it_is_written`; the program has no setting for it yet."),

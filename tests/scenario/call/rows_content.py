@@ -22,7 +22,8 @@ def raw_kept(data):
 def detail_has(*words):
     def look(row, call, o, claims):
         detail = o.problems[0]["detail"] if o.problems else ""
-        claims.that(all(w in detail for w in words) and len(detail) < 1000 and all(c >= " " for c in detail), "%s: the detail says %s" % (row.fault, ", ".join(words)), repr(detail))
+        claims.that(all(w in detail for w in words) and len(detail) < 1000 and all(c >= " " for c in detail),
+                    "%s: the detail says %s" % (row.fault, ", ".join(words)), repr(detail))
     return look
 
 
@@ -57,7 +58,8 @@ def two_calls(bench, data, mapping):
     bench.peer.stage(second, GOOD)
     paths = "/staged/%s/get" % first, "/staged/%s/{id}" % second
     ops = [{"method_name": "GET", "query_path": p} for p in paths]
-    steps = [s.INPUT, s.call_step("GET", paths[0], {}, result="body"), {**s.call_step("GET", paths[1], {"id": mapping}, result="body"), "name": "second"}, s.RESPOND]
+    steps = [s.INPUT, s.call_step("GET", paths[0], {}, result="body"),
+             {**s.call_step("GET", paths[1], {"id": mapping}, result="body"), "name": "second"}, s.RESPOND]
     d = s.directory()
     f = s.write_component(os.path.join(d, "c.json"), s.component("matrix", s.peer_system(bench.peer.port, ops), steps))
     r = s.run(["run", f, "--items", s.write(os.path.join(d, "i.ndjson"), '{"id":1}\n{"id":2}\n')], data=os.path.join(d, "data"))
@@ -65,7 +67,8 @@ def two_calls(bench, data, mapping):
 
 
 def shapes(row, bench, claims):
-    for fault, data in (("an array where an object is due", b'[{"id":7}]'), ("a missing field", b'{"other":7}'), ("null", b"null"), ("no items", b"[]")):
+    for fault, data in (("an array where an object is due", b'[{"id":7}]'), ("a missing field", b'{"other":7}'), ("null", b"null"),
+                        ("no items", b"[]")):
         o = two_calls(bench, data, "=item._answer.id")
         claims.that(len(o.problems) == 2 and all(p["type"] == row.error and p.get("step") == "second" and '"id"' in p["detail"] for p in o.problems) and not o.requests,
                     "%s: the step and the parameter are named, nothing is sent" % fault, o)
@@ -77,12 +80,14 @@ def million(row, bench, claims):
     o = bench.staged(GET, body(data), limits={"max_body": "4MiB"}, result="$[999999]")
     claims.that(o.result.code == 0 and o.answer == 1, "a list of a million: read whole", o.result.talk)
     o = bench.staged(GET, body(data))
-    claims.that(o.problems and o.problems[0]["type"] == "too_large" and len(o.requests) == 1, "a list of a million beyond max_body: too_large", o.result.talk)
+    claims.that(o.problems and o.problems[0]["type"] == "too_large" and len(o.requests) == 1, "a list of a million beyond max_body: too_large",
+                o.result.talk)
 
 
 def cookies(row, bench, claims):
     o = bench.staged(GET, body(b'{"id":1}', "application/json", "Set-Cookie: sid=matrix-cookie-value; Path=/", "Set-Cookie: b=2"), items=3)
-    claims.that(len(o.lines) == 3 and len(o.requests) == 3 and not [k for r in o.requests for k, _ in r["headers"] if k.lower() == "cookie"], "Set-Cookie: nothing is sent back", o)
+    claims.that(len(o.lines) == 3 and len(o.requests) == 3 and not [k for r in o.requests for k, _ in r["headers"] if k.lower() == "cookie"],
+                "Set-Cookie: nothing is sent back", o)
     claims.that("matrix-cookie-value" not in repr(o.outcomes), "Set-Cookie: its value is not in the ledger", o)
 
 
@@ -92,7 +97,8 @@ def rule(then, when, **more):
 
 def by_rule(row, bench, claims):
     for call in ("get", "post", "keyed"):
-        o = bench.staged(call, body(b'{"ok":false,"error":"no seat"}'), **rule("fail", {"body": "$.ok", "equals": False}, message="they said {body:$.error}"))
+        o = bench.staged(call, body(b'{"ok":false,"error":"no seat"}'),
+                         **rule("fail", {"body": "$.ok", "equals": False}, message="they said {body:$.error}"))
         expect(row, call, o, claims)
         detail_has("they said no seat")(row, call, o, claims)
         o = bench.staged(call, body(b'{"ok":false}'))
@@ -102,7 +108,8 @@ def by_rule(row, bench, claims):
 def throttled_in_200(row, bench, claims):
     for call in ("get", "post", "keyed"):
         o = bench.staged(call, body(b'{"errors":[{"code":"RATE"}]}'), GOOD, **rule("wait", {"body": "$.errors[*].code", "equals": "RATE"}))
-        claims.that(o.result.code == 0 and len(o.requests) == 2 and o.answer == {"id": 1}, "rate-limit words in 200, a rule says wait, %s: again" % call, o)
+        claims.that(o.result.code == 0 and len(o.requests) == 2 and o.answer == {"id": 1},
+                    "rate-limit words in 200, a rule says wait, %s: again" % call, o)
 
 
 DEEP = b"[" * 101 + b"]" * 101
@@ -120,7 +127,8 @@ ROWS = [
     bad("B1", "deep", "101 arrays inside each other", DEEP, words=("deep",), note="90 at most, so that the item around it can be written."),
     bad("B1", "single_quotes", "single quotes", b"{'id':1}\x1b[31m"),
     good("B2", "duplicate_keys", "a key twice", b'{"id":1,"a":2,"id":3}', {"id": 3, "a": 2}, note="The last one counts, here as in scripts."),
-    Row("B3", "numbers", "integers beyond 2^53, decimals, -0, 1e400", "", ANSWERED, OK, OK, OK, numbers, "Kept as their text; 1e400 too, since nothing rounds it."),
+    Row("B3", "numbers", "integers beyond 2^53, decimals, -0, 1e400", "", ANSWERED, OK, OK, OK, numbers,
+        "Kept as their text; 1e400 too, since nothing rounds it."),
     good("B4", "bom", "one UTF-8 byte order mark", b'\xef\xbb\xbf{"id":1}', {"id": 1}),
     good("B4", "utf16_le", "UTF-16 by its mark (LE)", '\ufeff{"id":"é"}'.encode("utf-16-le"), {"id": "é"}),
     good("B4", "utf16_be", "UTF-16 by its mark (BE)", '\ufeff{"id":"é"}'.encode("utf-16-be"), {"id": "é"}),
@@ -129,11 +137,13 @@ ROWS = [
     good("B5", "latin1_text", "text in latin1", "Zoë".encode("latin-1"), "Zoë", "text/plain; charset=iso-8859-1"),
     good("B5", "windows_1251_text", "text in windows-1251", "Привет".encode("cp1251"), "Привет", "text/plain; charset=windows-1251"),
     good("B5", "shift_jis_text", "text in shift_jis", "日本".encode("shift_jis"), "日本", "text/plain; charset=shift_jis"),
-    good("B5", "json_says_latin1", "JSON that says latin1", '{"id":"é"}'.encode(), {"id": "é"}, "application/json; charset=iso-8859-1", note="JSON is UTF-8 whatever it says."),
+    good("B5", "json_says_latin1", "JSON that says latin1", '{"id":"é"}'.encode(), {"id": "é"}, "application/json; charset=iso-8859-1",
+         note="JSON is UTF-8 whatever it says."),
     good("B5", "two_charsets", "two charsets", "é".encode(), "é", "text/plain; charset=utf-8; charset=iso-8859-1", note="The first counts."),
     bad("B5", "text_invalid", "text that says UTF-8 and is not", b"caf\xe9 \xff", "text/plain; charset=utf-8", error="invalid_text"),
     bad("B5", "json_invalid", "JSON with bytes that are no UTF-8", b'{"id":"\xe9"}', words=("offset",)),
-    bad("B5", "unknown_charset", "text in an unknown charset", b"abc", "text/plain; charset=klingon", error="unsupported_charset", words=("klingon",)),
+    bad("B5", "unknown_charset", "text in an unknown charset", b"abc", "text/plain; charset=klingon", error="unsupported_charset",
+        words=("klingon",)),
     good("B6", "empty_json", "an empty body with a JSON type", b"", None, note="Null."),
     bad("B6", "page_as_json", "200 with a page that says JSON", PAGE, error="unexpected_content_type", words=("Log in",)),
     bad("B6", "login_page", "200 with a login page", PAGE, "text/html", error="unexpected_content_type", words=("Log in",)),
@@ -144,8 +154,10 @@ ROWS = [
     good("B6", "prefix_configured", ")]}' before JSON, `json_prefix` set", b")]}'\n{\"id\":1}", {"id": 1}, operation={"json_prefix": ")]}'"}),
     good("B6", "json_lines", "JSON Lines", b'{"id":1}\n{"id":2}\n', [{"id": 1}, {"id": 2}], "application/x-ndjson"),
     good("B6", "xml", "XML", b"<a><id>1</id></a>", {"a": {"id": "1"}}, "application/xml"),
-    bad("B6", "xml_doctype", "XML with a document type", b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "application/xml", error="invalid_xml", words=("document type",)),
-    Row("B7", "error_in_200", "an error inside 200, a rule says so", "refused_by_rule", ANSWERED, ONCE, ONCE, ONCE, by_rule, "Without a rule the status counts."),
+    bad("B6", "xml_doctype", "XML with a document type", b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "application/xml", error="invalid_xml",
+        words=("document type",)),
+    Row("B7", "error_in_200", "an error inside 200, a rule says so", "refused_by_rule", ANSWERED, ONCE, ONCE, ONCE, by_rule,
+        "Without a rule the status counts."),
     Row("B7", "throttled_in_200", "rate-limit words inside 200, a rule says wait", "", ANSWERED, "again", "again", "again", throttled_in_200),
     Row("B8", "shapes", "an array where an object is due, a missing field, no items", "invalid_request", ANSWERED, ONCE, NONE, NONE, shapes,
         "Where a required parameter comes out of it: the step, the parameter and the item are named, nothing is sent."),

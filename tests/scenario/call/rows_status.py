@@ -3,7 +3,8 @@
 import email.utils
 import time
 
-from matrix import (ANSWERED, CALLS, GET, GOOD, KEYED, NONE, ONCE, POST, RETRY, TWICE, Outcome, Row, accepted, answers, expect, head, refused, says, whole)
+from matrix import (ANSWERED, CALLS, GET, GOOD, KEYED, NONE, ONCE, POST, RETRY, TWICE, Outcome, Row, accepted, answers, expect, head, refused, says,
+                    whole)
 from tls import Authority, possible
 
 SECRET = "s3cret-of-the-matrix"
@@ -17,12 +18,14 @@ def status(line, *fields, body=PROBLEM):
 def told(row, call, o, claims):
     """The status is in the problem, and so are the system's own words."""
     p = o.problems[0] if o.problems else {}
-    claims.that(str(p.get("status")) == str(o.outcomes[-1]["status"]) and "they say why" in p.get("detail", ""), "%s: status and their words are told" % row.fault, o)
+    claims.that(str(p.get("status")) == str(o.outcomes[-1]["status"]) and "they say why" in p.get("detail", ""),
+                "%s: status and their words are told" % row.fault, o)
 
 
 def failing(number, line, get, post, keyed, *fields, name=None, fault=None, note="", look=told, **how):
     code = line.split()[0]
-    return Row(number, name or "status_" + code, fault or line, "http_status", ANSWERED, get, post, keyed, answers(status(line, *fields), after=look, **how), note)
+    return Row(number, name or "status_" + code, fault or line, "http_status", ANSWERED, get, post, keyed,
+               answers(status(line, *fields), after=look, **how), note)
 
 
 def permanent(number, line, *fields, **how):
@@ -62,7 +65,8 @@ def dated(form):
     def make():
         now = time.time()
         then = time.gmtime(now + 2)
-        text = {"imf": email.utils.formatdate(now + 2, usegmt=True), "rfc850": time.strftime("%A, %d-%b-%y %H:%M:%S GMT", then), "asctime": time.asctime(then)}[form]
+        text = {"imf": email.utils.formatdate(now + 2, usegmt=True), "rfc850": time.strftime("%A, %d-%b-%y %H:%M:%S GMT", then),
+                "asctime": time.asctime(then)}[form]
         return status("429 Too Many Requests", "Date: " + email.utils.formatdate(now, usegmt=True), "Retry-After: " + text)
     return make
 
@@ -77,7 +81,8 @@ def pauses_all(row, bench, claims):
     """One 429 holds back every call of the step."""
     o = bench.staged(GET, status("429 Too Many Requests", "Retry-After: 1"), GOOD, items=5, in_flight=1)
     claims.that(o.result.code == 0 and len(o.lines) == 5 and len(o.requests) == 6, "429 and five items: all are done", o)
-    claims.that(all(t - o.times[0] >= 900 for t in o.times[1:2]) and [x["status"] for x in o.outcomes].count(429) == 1, "429 and five items: asked once", o)
+    claims.that(all(t - o.times[0] >= 900 for t in o.times[1:2]) and [x["status"] for x in o.outcomes].count(429) == 1,
+                "429 and five items: asked once", o)
 
 
 # ---- 2xx ----
@@ -120,7 +125,8 @@ def followed(row, line, call, o, second, claims, method, with_body):
     claims.equal(got["method"], method, "%s: as %s" % (word, method))
     content = [k for k, _ in got["headers"] if k.lower().startswith("content-")]
     if with_body:
-        claims.that((got["bytes"], got["sha256"]) == (o.requests[0]["bytes"], o.requests[0]["sha256"]) and got["bytes"] > 0, "%s: the same body" % word, got)
+        claims.that((got["bytes"], got["sha256"]) == (o.requests[0]["bytes"], o.requests[0]["sha256"]) and got["bytes"] > 0,
+                    "%s: the same body" % word, got)
     else:
         claims.that(got["bytes"] == 0 and not content, "%s: no body and no Content-* fields" % word, got)
     claims.that([x["status"] for x in o.outcomes] == [int(line.split()[0]), 200], "%s: each hop is in the ledger" % word, o)
@@ -231,7 +237,8 @@ def downgrade(row, bench, claims):
         claims.skip("%s: no openssl program here" % row.fault)
         return
     secure = bench.another_peer("--tls", *Authority.for_tests().server("127.0.0.1"))
-    how = {"peer": secure, "system": {"tls": {"no_verify": True}, "auth": {"kind": "bearer", "token": {"secret": "M"}}}, "env": {"WEIR_SECRET_M": SECRET}}
+    how = {"peer": secure, "system": {"tls": {"no_verify": True}, "auth": {"kind": "bearer", "token": {"secret": "M"}}},
+           "env": {"WEIR_SECRET_M": SECRET}}
     o, second = hop(bench, GET, "307 Temporary Redirect", to=bench.peer, **how)
     refused_redirect(o, claims, "from https to http with credentials: refused", "https to http")
     claims.equal(second, [], "from https to http with credentials: nothing arrives there")
@@ -254,21 +261,25 @@ ROWS = [
     refused("S200-299", "status_206", "206 Partial Content, not asked for", "partial_content", partial, "A part is not taken for the whole."),
     accepted("S200-299", "status_206_asked", "206 Partial Content, Range was sent", partial_asked),
     success("299 Odd"),
-    Row("S301-302", "reads_follow", "301, 302", "http_status", ANSWERED, "followed", ONCE, ONCE, reads_follow, "HEAD as GET. A POST is not followed; its Location is told."),
-    Row("S303", "see_other", "303", "", ANSWERED, "followed", "followed by GET", "followed by GET", see_other, "HEAD stays HEAD; no body, no Content-* fields."),
+    Row("S301-302", "reads_follow", "301, 302", "http_status", ANSWERED, "followed", ONCE, ONCE, reads_follow,
+        "HEAD as GET. A POST is not followed; its Location is told."),
+    Row("S303", "see_other", "303", "", ANSWERED, "followed", "followed by GET", "followed by GET", see_other,
+        "HEAD stays HEAD; no body, no Content-* fields."),
     Row("S307-308", "same_again", "307, 308", "", ANSWERED, "followed", "followed", "followed", same_again,
         "Same method, same body, same key. Nothing says that a 301 or 308 is meant for good."),
     no_redirect_of("S3xx", "six_hops", "six redirects", hops, note="Five are followed."),
     no_redirect_of("S3xx", "circle", "a redirect in a circle", circle),
     no_redirect_of("S3xx", "schemes", "a redirect to what is neither http nor https", schemes),
-    no_redirect_of("S3xx", "two_locations", "Location missing, empty", locations, error="http_status", note="Of two different ones the redirect is refused."),
+    no_redirect_of("S3xx", "two_locations", "Location missing, empty", locations, error="http_status",
+                   note="Of two different ones the redirect is refused."),
     no_redirect_of("S3xx", "multiple_choices", "300 with Location", not_followed("300 Multiple Choices"), error="http_status"),
     no_redirect_of("S3xx", "not_modified", "304 with Location", not_followed("304 Not Modified"), error="http_status"),
     no_redirect_of("S3xx", "use_proxy", "305 with Location", not_followed("305 Use Proxy"), error="http_status"),
     Row("S3xx", "credentials", "a redirect to another origin", "", ANSWERED, "followed, without credentials", NONE, NONE, credentials,
         "Authorization, Cookie, X-Api-Key and keys in the query stay behind."),
     no_redirect_of("S3xx", "downgrade", "a redirect from https to http, with credentials", downgrade),
-    *[permanent("S400", line) for line in ("400 Bad Request", "404 Not Found", "405 Method Not Allowed", "406 Not Acceptable", "410 Gone", "415 Unsupported Media Type",
+    *[permanent("S400", line) for line in ("400 Bad Request", "404 Not Found", "405 Method Not Allowed", "406 Not Acceptable", "410 Gone",
+                                           "415 Unsupported Media Type",
                                             "422 Unprocessable Content")],
     permanent("S401", "401 Unauthorized", 'WWW-Authenticate: Basic realm="x"', fault="401, key", system=KEY, env={"WEIR_SECRET_M": SECRET},
               note="A key or password is not sent again. No credential is known yet that could be renewed."),
@@ -286,18 +297,22 @@ ROWS = [
     permanent("S413", "413 Content Too Large"),
     heals("S413", "temporary_413", "413 with Retry-After", status("413 Content Too Large", "Retry-After: 1"), GOOD),
     not_processed("S421", "421 Misdirected Request"),
-    Row("S421", "other_connection", "421 once", "", ANSWERED, "again, over another connection", "again, over another connection", "again, over another connection", other_connection),
+    Row("S421", "other_connection", "421 once", "", ANSWERED, "again, over another connection", "again, over another connection",
+        "again, over another connection", other_connection),
     permanent("S423-424", "423 Locked", note="A rule may say otherwise."),
     permanent("S423-424", "424 Failed Dependency", note="A rule may say otherwise."),
     not_processed("S425", "425 Too Early", verdict=TWICE),
     not_processed("S429", "429 Too Many Requests"),
     heals("S429", "seconds", "429, Retry-After: 1", status("429 Too Many Requests", "Retry-After: 1"), GOOD),
-    *[heals("S429", "date_" + form, "429, Retry-After as a date (%s)" % form, dated(form), GOOD, calls=(GET,)) for form in ("imf", "rfc850", "asctime")],
-    heals("S429", "past", "429, Retry-After in the past", status("429 Too Many Requests", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"), GOOD, asks=0, verdict="again"),
+    *[heals("S429", "date_" + form, "429, Retry-After as a date (%s)" % form, dated(form), GOOD, calls=(GET,)) for form in ("imf", "rfc850",
+                                                                                                                            "asctime")],
+    heals("S429", "past", "429, Retry-After in the past", status("429 Too Many Requests", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"), GOOD, asks=0,
+          verdict="again"),
     heals("S429", "negative", "429, Retry-After: -5", status("429 Too Many Requests", "Retry-After: -5"), GOOD, asks=0, verdict="again"),
     heals("S429", "rate_limit_draft", "429, RateLimit with t=1", status("429 Too Many Requests", 'RateLimit: "default";r=0;t=1'), GOOD, calls=(GET,)),
     heals("S429", "reset_seconds", "429, X-RateLimit-Reset: 1", status("429 Too Many Requests", LIMITED, "X-RateLimit-Reset: 1"), GOOD, calls=(GET,)),
-    heals("S429", "retry_after_wins", "429, Retry-After: 1 and RateLimit with t=3600", status("429 Too Many Requests", "Retry-After: 1", 'RateLimit: "default";r=0;t=3600'), GOOD,
+    heals("S429", "retry_after_wins", "429, Retry-After: 1 and RateLimit with t=3600",
+          status("429 Too Many Requests", "Retry-After: 1", 'RateLimit: "default";r=0;t=3600'), GOOD,
           calls=(GET,)),
     refused("S429", "too_long", "429, Retry-After beyond `max_wait`", "http_status", too_long, "The item fails at once; nothing sleeps for an hour."),
     Row("S429", "pauses_all", "429 to one of many items", "", ANSWERED, "all wait", NONE, NONE, pauses_all),

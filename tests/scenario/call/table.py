@@ -11,7 +11,8 @@ SECTIONS = [  # title, numbers that have to be there
     ("Connection", [str(n) for n in range(1, 12)]),
     ("Syntax of the answer", [str(n) for n in range(12, 34)]),
     ("Time and size", [str(n) for n in range(34, 41)]),
-    ("Status codes", ["S200-299", "S301-302", "S303", "S307-308", "S3xx", "S400", "S401", "S402-403", "S407", "S408", "S409", "S412-428", "S413", "S421",
+    ("Status codes",
+     ["S200-299", "S301-302", "S303", "S307-308", "S3xx", "S400", "S401", "S402-403", "S407", "S408", "S409", "S412-428", "S413", "S421",
                       "S423-424", "S425", "S429", "S431", "S500", "S501", "S502-504", "S503", "S520-527"]),
     ("Content of the body", ["B%d" % n for n in range(1, 10)]),
     ("HTTP/2", []),
@@ -57,7 +58,8 @@ def page(rows):
         for r in mine:
             note = " %s" % r.note if r.note else ""
             fault = "**%s.**%s" % (cell(r.fault), cell(note)) if note else cell(r.fault)
-            out.append("| %s | %s | `%s` | %s | %s | %s | %s | %s |\n" % (r.number, fault, r.name, "`%s`" % r.error if r.error else "", r.certainty, r.get, r.post, r.keyed))
+            out.append("| %s | %s | `%s` | %s | %s | %s | %s | %s |\n" % (r.number, fault, r.name, "`%s`" % r.error if r.error else "", r.certainty,
+                                                                          r.get, r.post, r.keyed))
     return "".join(out)
 
 
