@@ -207,6 +207,8 @@ static void call_waits(struct api_call_step *st, struct api_call *c, const struc
 		step_pauses(st, x, j);
 	c->attempt++;
 	api_call_again_after(c, j, wait);
+	if (x->error == HTTP_ERROR_BAD_ENCODING && c->wants_identity)
+		c->again.why = CALL_WHY_IDENTITY;
 	call_move(st, c, API_CALL_BACKOFF);
 	if (loop_timer_start(&c->timer, wait) < 0)
 		on_backoff(&c->timer);

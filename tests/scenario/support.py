@@ -371,6 +371,26 @@ class Scripted:
         self.server.server_close()
 
 
+class Proxy:
+    """tests/tools/proxy.py on a free port."""
+
+    def __init__(self, *options):
+        self.log = os.path.join(directory(), "proxy.ndjson")
+        self.process = start([sys.executable, os.path.join(ROOT, "tests", "tools", "proxy.py"), "--log", self.log, *options])
+        self.port = int(self.process.stdout.readline().split()[1])
+        self.url = "http://127.0.0.1:%d" % self.port
+
+    def requests(self):
+        try:
+            with open(self.log) as f:
+                return [json.loads(line) for line in f]
+        except FileNotFoundError:
+            return []
+
+    def close(self):
+        stop(self.process)
+
+
 class Sample:
     """`weir sample-api` on a free port."""
 

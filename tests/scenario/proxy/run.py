@@ -13,39 +13,17 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import support as s  # noqa: E402
 
-PROXY = os.path.join(s.ROOT, "tests", "tools", "proxy.py")
 WORD = "pr0xy-CANARY%41:ä"  # a percent triple and a colon: both are part of it
 SECRETS = {"WEIR_SECRET_PROXY": WORD, "WEIR_SECRET_TOKEN": "0rigin-CANARY"}
 PAIR = base64.b64encode(("weir:" + WORD).encode()).decode()
 
 # Row 10, one a fault: error and class, then how many requests the origin saw when the fault struck once and two tries were allowed. 0: the call was
 # not tried again (407 is permanent). `tries`: what the proxy saw.
-ROWS = [{"number": "10", "fault": "CONNECT: " + told, "name": name, "scenario": "proxy", "error": "proxy_error", "class": "N",
-         "get": n, "post": n, "keyed": n, "tries": n + 1}
+FAULTS = [{"fault": "CONNECT: " + told, "name": name, "error": "proxy_error", "get": n, "post": n, "keyed": n, "tries": n + 1}
         for name, told, n in [("407", "407", 0), ("403", "403", 1), ("503", "503", 1), ("close", "closed without a byte", 1), ("reset", "reset", 1),
                               ("cut", "cut in the status line", 1), ("half-head", "cut in a field", 1), ("garbage", "no HTTP", 1),
                               ("huge-head", "a head without end", 1), ("silence", "silence", 1)]]
 METHODS = [("GET", {}, "get"), ("POST", {}, "post"), ("POST", {"idempotency_key": True}, "keyed")]
-
-
-class Proxy:
-    """tests/tools/proxy.py on a free port."""
-
-    def __init__(self, *options):
-        self.log = os.path.join(s.directory(), "proxy.ndjson")
-        self.process = s.start([sys.executable, PROXY, "--log", self.log, *options])
-        self.port = int(self.process.stdout.readline().split()[1])
-        self.url = "http://127.0.0.1:%d" % self.port
-
-    def requests(self):
-        try:
-            with open(self.log) as f:
-                return [json.loads(line) for line in f]
-        except FileNotFoundError:
-            return []
-
-    def close(self):
-        s.stop(self.process)
 
 
 def certificate():
@@ -109,7 +87,7 @@ def through(c):
     files = certificate()
     for is_tls in (False, True):
         kind = "https" if is_tls else "http"
-        peer, proxy = s.Peer(*(("--tls", *files) if is_tls else ())), Proxy("--user", "weir:" + WORD)
+        peer, proxy = s.Peer(*(("--tls", *files) if is_tls else ())), s.Proxy("--user", "weir:" + WORD)
         for method in ("GET", "POST"):
             r, data = go(peer, proxy.url, is_tls, method, n=100)
             c.that(r.code == 0 and len(r.lines()) == 100, "%s by proxy: 100 times %s" % (kind, method), r)
@@ -132,7 +110,7 @@ def through(c):
 
 
 def certificates_count(c):
-    peer, proxy = s.Peer("--tls", *certificate()), Proxy()
+    peer, proxy = s.Peer("--tls", *certificate()), s.Proxy()
     r, _ = go(peer, proxy.url, True, system_more={"tls": {}}, on_error="keep", attempts=2)
     c.that("tls_cert" in r.text and not peer.requests(), "a certificate that nobody vouches for is refused behind a proxy, too", r)
     c.equal(len(proxy.requests()), 1, "and not asked for again")
@@ -142,7 +120,7 @@ def certificates_count(c):
 
 def only_where_it_is_set(c):
     """The environment names a trap as proxy, and everything as an exception."""
-    peer, proxy, trap = s.Peer(), Proxy(), Proxy()
+    peer, proxy, trap = s.Peer(), s.Proxy(), s.Proxy()
     env = {k: trap.url for k in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
     env["no_proxy"] = ""
     r, _ = go(peer, None, False, env=env)
@@ -192,7 +170,7 @@ class Redirector:
 
 
 def redirects(c):
-    peer, proxy = s.Peer(), Proxy("--user", "weir:" + WORD)
+    peer, proxy = s.Peer(), s.Proxy("--user", "weir:" + WORD)
     there = Redirector(peer.url + "/record/b")
     r, _ = go(there, proxy.url, False)
     c.that(r.code == 0 and len(peer.requests()) == 1, "a redirect to another host is followed, by the same proxy", r)
@@ -209,18 +187,18 @@ def redirects(c):
 
 def rows(c):
     files = certificate()
-    for row in ROWS:
+    for row in FAULTS:
         peer = s.Peer("--tls", *files)
         for method, operation, column in METHODS:
             what = "%s, %s%s" % (row["fault"], method, " with key" if operation else "")
             peer.forget()
-            proxy = Proxy("--fault", row["name"], "--times", "1")
+            proxy = s.Proxy("--fault", row["name"], "--times", "1")
             r, _ = go(peer, proxy.url, True, method, operation, attempts=2, on_error="keep")
             c.equal((len(peer.requests()), len(proxy.requests())), (row[column], row["tries"] if row[column] else 1), "%s: tried as it should be" % what)
             if row[column]:
                 c.that(r.code == 0 and row["error"] not in r.text, "%s: and then it is done" % what, r)
             proxy.close()
-            proxy = Proxy("--fault", row["name"])
+            proxy = s.Proxy("--fault", row["name"])
             r, _ = go(peer, proxy.url, True, method, operation, attempts=1, on_error="keep")
             error = (r.lines() or [{}])[0].get("_error", {})
             c.equal((error.get("type"), error.get("status")), (row["error"], int(row["name"]) if row["name"].isdigit() else None), "%s: its error" % what)
@@ -233,7 +211,7 @@ def plain_http(c):
     peer = s.Peer()
     for method, operation, column in METHODS:
         what = "http, 407, %s%s" % (method, " with key" if operation else "")
-        proxy = Proxy("--user", "weir:another")
+        proxy = s.Proxy("--user", "weir:another")
         r, data = go(peer, proxy.url, False, method, operation, attempts=3, on_error="keep")
         error = (r.lines() or [{}])[0].get("_error", {})
         c.equal((error.get("type"), error.get("status"), len(proxy.requests())), ("proxy_error", 407, 1), "%s: proxy_error, asked once" % what)
@@ -250,7 +228,7 @@ def plain_http(c):
 # ---- what people see ----
 
 def weir_call(c):
-    peer, proxy = s.Peer(), Proxy("--user", "weir:" + WORD)
+    peer, proxy = s.Peer(), s.Proxy("--user", "weir:" + WORD)
     d = s.directory()
     op = [{"method_name": "GET", "query_path": "/echo"}]
     f = s.write_component(os.path.join(d, "c.json"), s.component("t", {"peer": system(peer, proxy.url, False, op)}, [s.INPUT, s.RESPOND]))
