@@ -189,20 +189,47 @@ export function itemRow(r, seq) {
 	return { seq: new Num(seq), state, input: inputOf(r, seq), problem: problemOf(r, state) };
 }
 
+/** Phases as the server tells them, with the marks that they are made of. */
+function times(phases) {
+	const timings = {};
+	let at = 0;
+	const marks = { dns: 'dns', connect: 'connect', tls: 'tls', send: 'sent', wait: 'first_byte', body: 'total' };
+	for (const [name, ms] of Object.entries(phases)) {
+		if (marks[name]) at += ms;
+		timings[marks[name] ?? name] = new Num((marks[name] ? at : ms).toFixed(1));
+	}
+	timings.total = new Num(at.toFixed(1));
+	return {
+		timings_ms: timings,
+		phases_ms: Object.fromEntries(Object.entries(phases).map(([name, ms]) => [name, new Num(ms)])),
+		reused: !('connect' in phases),
+	};
+}
+
+const again = (why, text, wait, more = {}) => ({
+	why,
+	text,
+	wait_ms: new Num(wait),
+	header: null,
+	asked_ms: null,
+	status: null,
+	error: null,
+	from: null,
+	...more,
+});
+
 export function itemWhole(r, seq) {
 	const row = itemRow(r, seq);
 	const at = Date.parse(r.started_at) + seq * 4;
 	const base = {
 		intent_at: iso(at),
+		sent_at: iso(at),
 		outcome_at: iso(at + 112),
-		timings_ms: {
-			queue: new Num(0.1),
-			dns: new Num(0.0),
-			connect: new Num(8.2),
-			tls: new Num(21.4),
-			first_byte: new Num(109.6),
-			total: new Num(112.4),
-		},
+		...times({ queue: 0.1, dns: 1.2, connect: 7.0, tls: 13.2, send: 0.2, wait: 88.0, body: 2.8 }),
+		again: null,
+		rest: null,
+		verdict: 'ok',
+		rule: 'default: 200',
 		problem: null,
 	};
 	if (r.kind === 'push') {
@@ -246,7 +273,27 @@ export function itemWhole(r, seq) {
 						: null,
 			problem: row.state === 'done' ? null : problemOf(r, row.state),
 		};
-		if (row.state === 'unknown outcome') call.outcome_at = null;
+		if (row.state === 'failed') Object.assign(call, { verdict: 'fail', rule: 'default: 409' });
+		/* What the last attempt of a crowded system looks like: held back by an answer to another item. */
+		if (seq % 5 === 3)
+			Object.assign(call, times({ queue: 0.4, limiter: 2000.3, send: 0.1, wait: 74.2, body: 0.9 }), {
+				rest: {
+					text: 'rest after 429, Retry-After: 2 s',
+					status: new Num(429),
+					header: 'retry-after',
+					asked_ms: new Num(2000),
+				},
+			});
+		if (row.state === 'unknown outcome')
+			Object.assign(call, {
+				outcome_at: null,
+				sent_at: null,
+				phases_ms: null,
+				timings_ms: null,
+				reused: null,
+				verdict: null,
+				rule: null,
+			});
 		return {
 			...row,
 			output: row.state === 'done' ? { ...vars, _contact: String(8000 + seq) } : null,
@@ -291,28 +338,66 @@ export function itemWhole(r, seq) {
 		},
 	};
 	const lost = (n) => ({
-		step: 'forecast',
+		...answered,
 		attempt: new Num(n),
 		state: 'no answer',
-		...base,
-		request,
+		...times({ queue: 0.1, ...(n === 1 ? { dns: 0.4, connect: 7.8, tls: 12.7 } : {}), send: 0.2, wait: 9979.0 }),
+		again:
+			n === 1
+				? null
+				: again('back_off', 'back-off after first_byte_timeout', 412.5 * n, { error: 'first_byte_timeout' }),
+		verdict: 'retry',
+		rule: 'default: first_byte_timeout',
 		answer: null,
-		timings_ms: {
-			queue: new Num(0.1),
-			dns: new Num(0.4),
-			connect: new Num(8.2),
-			tls: new Num(20.9),
-			first_byte: null,
-			total: new Num(10000.2),
-		},
 		problem: {
-			type: 'timeout',
+			type: 'first_byte_timeout',
 			title: 'No first byte within 10 s',
 			detail: 'step "forecast": the connection was open, but nothing was sent',
 			step: 'forecast',
 			status: null,
 		},
 	});
+	/* Every fifth run met a busy server that had moved: 503, a redirect, 200. */
+	const busy = {
+		...answered,
+		...times({ queue: 0.3, dns: 1.2, connect: 7.0, tls: 13.2, send: 0.2, wait: 24.0 }),
+		verdict: 'wait',
+		rule: 'default: 503',
+		answer: {
+			...answered.answer,
+			status: new Num(503),
+			headers: [['retry-after', '1']],
+			body: '',
+			body_bytes: new Num(0),
+		},
+	};
+	const moved = {
+		...answered,
+		attempt: new Num(2),
+		...times({ queue: 0.2, send: 0.1, wait: 31.0, body: 0.2 }),
+		again: again('asked', 'Retry-After: 1 s', 1000.384, {
+			header: 'retry-after',
+			asked_ms: new Num(1000),
+			status: new Num(503),
+		}),
+		verdict: 'redirect',
+		rule: null,
+		answer: {
+			...answered.answer,
+			status: new Num(307),
+			headers: [['location', '/v2/forecast']],
+			body: '',
+			body_bytes: new Num(0),
+		},
+	};
+	const found = {
+		...answered,
+		attempt: new Num(3),
+		...times({ queue: 0.2, send: 0.1, wait: 88.0, body: 12.8 }),
+		again: again('redirect', 'redirect from /v1/forecast', 0.02, { from: request.url, status: new Num(307) }),
+		request: { ...request, url: request.url.replace('/v1/', '/v2/') },
+	};
+	const calls = Number(r.id) % 5 === 0 ? [busy, moved, found] : [answered];
 	const _forecast = { ...data };
 	const after = { ...vars, _forecast };
 	const isDone = row.state === 'done';
@@ -329,6 +414,6 @@ export function itemWhole(r, seq) {
 					]
 				: []),
 		],
-		calls: isDone ? [answered] : row.state === 'failed' ? [lost(1), lost(2), lost(3)] : [],
+		calls: isDone ? calls : row.state === 'failed' ? [lost(1), lost(2), lost(3)] : [],
 	};
 }

@@ -11,16 +11,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import support as s  # noqa: E402
 
 
-def in_a_browser(c):
-    sample = s.Sample()
-    server = s.Server(s.weather_file(sample.port), options=["--env", "sample"])
-    if server.ask("GET", "/app/weather").status == 404:
-        server.close()
-        sample.close()
-        s.skip_suite("this build has no pages (make ui)")
-    log = os.path.join(s.directory(), "e2e.log")
+def browser_claims(c, log_name, command):
+    """Runs a set of browser claims, prints and counts them; its exit code."""
+    log = os.path.join(s.directory(), log_name)
     with open(log, "wb") as f:
-        code = subprocess.run(["sh", os.path.join(s.ROOT, "ui", "e2e.sh"), server.url], stdout=f, stderr=f, stdin=subprocess.DEVNULL, timeout=500).returncode
+        code = subprocess.run(command, stdout=f, stderr=f, stdin=subprocess.DEVNULL, timeout=500).returncode
     with open(log, errors="replace") as f:
         text = f.read()
     print(text, end="")
@@ -28,6 +23,36 @@ def in_a_browser(c):
     if closing:
         c.passed += int(closing[-1][0])
         c.failed += int(closing[-1][1])
+    return code
+
+
+def attempts_in_a_browser(c):
+    api = s.Scripted({"/a": [(503, {"Retry-After": "1"}), (302, {"Location": "/b"})], "/b": [(200, {})]})
+    f = s.write_component(os.path.join(s.directory(), "busy.json"),
+                          s.component("busy", s.peer_system(api.port), [s.INPUT, s.call_step("GET", "/a", {}), s.RESPOND]))
+    server = s.Server(f, options=["--env", "test"])
+    if server.ask("GET", "/runs").status == 404:
+        server.close()
+        s.skip_suite("this build has no pages (make ui)")
+    run = server.ask("POST", "/api/v1/components/busy/dataflows/flow/runs", {"items": [{"id": 1}]}).json()
+    c.equal(server.run_ended(run["id"])["state"], "done", "503 once, then a redirect, then 200: the run is done")
+    calls = server.ask("GET", "/api/v1/runs/%s/items/0" % run["id"]).json()["calls"]
+    c.equal([(x["answer"]["status"], (x["again"] or {}).get("text"), x["verdict"]) for x in calls],
+            [(503, None, "wait"), (302, "Retry-After: 1 s", "redirect"), (200, "redirect from /a", "ok")], "three attempts with reasons")
+    code = browser_claims(c, "attempts.log", ["node", os.path.join(s.ROOT, "ui", "test", "e2e", "waterfall.mjs"), "%s/runs/%s?item=0" % (server.url, run["id"])])
+    c.equal(code, 0, "and three rows in a browser")
+    server.close()
+    api.close()
+
+
+def in_a_browser(c):
+    sample = s.Sample()
+    server = s.Server(s.weather_file(sample.port), options=["--env", "sample"])
+    if server.ask("GET", "/app/weather").status == 404:
+        server.close()
+        sample.close()
+        s.skip_suite("this build has no pages (make ui)")
+    code = browser_claims(c, "e2e.log", ["sh", os.path.join(s.ROOT, "ui", "e2e.sh"), server.url])
     c.equal(code, 0, "the browser's claims hold over the real server")
     before = server.ask("GET", "/api/v1/components/weather/entries").json()
     c.that(before["total"] >= 1, "what the browser asked for was saved", before)
@@ -43,4 +68,4 @@ if __name__ == "__main__":
         s.skip_suite("ui/node_modules is not installed (scripts/bootstrap.sh ui)")
     if not (shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
         s.skip_suite("chromium is not installed")
-    s.main(in_a_browser)
+    s.main(attempts_in_a_browser, in_a_browser)

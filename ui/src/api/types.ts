@@ -170,6 +170,19 @@ export interface ItemRow {
 	problem: ItemProblem | null;
 }
 
+/** Why there was another attempt, and what it waited for. More reasons may come; `text` says them in English. */
+export interface Again {
+	why: 'asked' | 'back_off' | 'redirect' | 'resumed' | 'identity' | (string & {});
+	text: string;
+	wait_ms: Num;
+	header: string | null;
+	asked_ms: Num | null;
+	status: Num | null;
+	error: string | null;
+	from: string | null;
+}
+
+/** One attempt; those that follow each other with one step are one call. */
 export interface Call {
 	step: string;
 	attempt: Num;
@@ -178,8 +191,15 @@ export interface Call {
 	outcome_at: string | null;
 	request: { method: string; url: string; headers: [string, string][]; body: string | null };
 	answer: { status: Num; headers: [string, string][]; body: string | null; body_bytes: Num; clipped: boolean } | null;
-	timings_ms: { [name: string]: Num } | null;
+	timings_ms: { [name: string]: Num | null } | null;
 	problem: ItemProblem | null;
+	sent_at: string | null;
+	again: Again | null;
+	phases_ms: { [name: string]: Num } | null;
+	rest: { text: string; status: Num; header: string | null; asked_ms: Num } | null;
+	reused: boolean | null;
+	verdict: string | null;
+	rule: string | null;
 }
 
 export interface Item {

@@ -56,6 +56,18 @@ export function accessTests(test, kit) {
 		});
 	}
 
+	if (kit.isMock)
+		for (const colorScheme of ['light', 'dark'])
+			test(`axe_finds_nothing_on_attempts_in_${colorScheme}`, { colorScheme, bypassCSP: true }, async (page) => {
+				for (const address of ['/runs/4825?item=0', '/runs/4823?item=8', '/runs/4824?item=0']) {
+					await page.goto(`${base}${address}`);
+					await page.locator('.wf-row').first().waitFor();
+					await page.getByText('Times as a table').first().click();
+					await page.locator('.wf-row').first().focus();
+					await check(page);
+				}
+			});
+
 	test('french_fits_on_320_pixels', { locale: 'fr-FR', viewport: { width: 320, height: 640 } }, async (page) => {
 		await submitParis(page, kit, 'fr');
 		await page.locator('.panels canvas').first().waitFor();

@@ -27,7 +27,7 @@ export function formTests(test, kit) {
 
 	test('paris_gives_headline_values_a_chart_and_a_saved_entry', {}, async (page) => {
 		await submitParis(page, kit);
-		assert.match(await page.locator('.status').innerText(), /^Saved as entry \S+, answered in [\d.]+ m?s$/);
+		assert.match(await page.locator('.status').innerText(), /^Saved as entry \S+, answered in [\d.]+\sm?s$/);
 		assert.match(await page.getByRole('heading', { level: 2 }).first().innerText(), /Paris/);
 		const values = page.locator('dl.values > div');
 		assert.ok((await values.count()) >= 2, 'at least two headline values');
@@ -97,7 +97,7 @@ export function formTests(test, kit) {
 		await page.reload();
 		await page.getByRole('heading', { level: 1, name: say(form.title, 'fr') }).waitFor();
 		await submitParis(page, kit, 'fr');
-		assert.match(await page.locator('.status').innerText(), /^Enregistré comme entrée \S+, réponse en [\d,]+ m?s$/);
+		assert.match(await page.locator('.status').innerText(), /^Enregistré comme entrée \S+, réponse en [\d,]+\sm?s$/);
 	});
 
 	test('the_language_of_the_browser_is_the_first_choice', { locale: 'fr-CA' }, async (page) => {

@@ -2,6 +2,7 @@
 /* Claims that need data which only the mock can promise: troubles on demand, every field type, runs in every state. */
 import assert from 'node:assert/strict';
 import { startSite } from '../../dev/serve.mjs';
+import { claims } from './waterfall.mjs';
 
 export function mockTests(test, { base }) {
 	const submit = async (page, city) => {
@@ -179,6 +180,27 @@ export function mockTests(test, { base }) {
 		await page.locator('.item-rows a').first().click();
 		await page.locator('h2 .state', { hasText: 'Unknown outcome' }).waitFor();
 		await page.locator('details.call').getByText('No answer came back.').waitFor();
+	});
+
+	for (const [name, act] of Object.entries(claims)) test(name, {}, (page) => act(page, `${base}/runs/4825?item=0`));
+
+	test('who_held_a_call_back_is_told_in_words', {}, async (page) => {
+		await page.goto(`${base}/runs/4823?item=8`);
+		await page.locator('.wf-why', { hasText: /Held back: 429 said Retry-After: 2\ss/ }).waitFor();
+		assert.equal(await page.locator('.wf-bar [data-phase=limiter]').count(), 1);
+	});
+
+	test('a_reason_that_the_page_does_not_know_is_shown_in_the_servers_words', {}, async (page) => {
+		await page.route('**/items/0', async (route) => {
+			const response = await route.fetch();
+			const body = (await response.text()).replace(
+				'"why":"asked"',
+				'"why":"moon","text":"the moon was full","x":"asked"',
+			);
+			await route.fulfill({ response, body: body.replace('"text":"Retry-After: 1 s"', '"y":1') });
+		});
+		await page.goto(`${base}/runs/4825?item=0`);
+		await page.locator('.wf-why', { hasText: 'the moon was full' }).waitFor();
 	});
 
 	test('an_interrupted_run_can_be_resumed', {}, async (page) => {

@@ -17,6 +17,11 @@ export function runTests(test, kit) {
 		const call = page.locator('details.call').last();
 		assert.match(await call.locator('.request-line').innerText(), /^GET https?:\/\//);
 		assert.match(await call.locator('summary').first().innerText(), /Answered[\s\S]*200/);
+		assert.equal(
+			await page.locator('.wf-row').count(),
+			await page.locator('details.call').count(),
+			'each attempt has its bar',
+		);
 		assert.ok((await call.locator('.json [data-kind=number]').count()) > 0, 'the answer is printed as JSON');
 		await page.getByRole('group', { name: 'Output, JSON' }).waitFor();
 		await page.reload();

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One item whole: its way through the steps, and each call with request, answer and times. */
-import type { ReactNode } from 'react';
+import { Fragment, type ReactNode } from 'react';
 import { useItem } from '../../api/queries';
 import type { Call, ItemProblem } from '../../api/types';
 import { JsonView } from '../../components/json';
 import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
 import { State } from '../../components/state';
-import { type MessageId, useLanguage, useT } from '../../i18n';
+import { useLanguage, useT } from '../../i18n';
 import { exactDateTime } from '../../lib/time';
+import { callsOf } from '../../lib/waterfall';
+import { CallWaterfall, restWords, verdictWord, whyWords } from './waterfall';
 
 function Fold(props: { title: ReactNode; isOpen?: boolean; children: ReactNode }) {
 	return (
@@ -36,42 +38,52 @@ function Headers({ headers }: { headers: [string, string][] }) {
 	);
 }
 
-function Timings({ call }: { call: Call }) {
+/** When, over what, and what was made of it; how long each part took is told by the waterfall. */
+function Times({ call }: { call: Call }) {
 	const t = useT();
 	const { language } = useLanguage();
-	const known = ['queue', 'dns', 'connect', 'tls', 'sent', 'first_byte', 'total'];
-	/* In the order in which they happen; what this page does not know comes last. */
-	const place = (name: string) => (known.includes(name) ? known.indexOf(name) : known.length);
-	const entries = Object.entries(call.timings_ms ?? {})
-		.filter(([, ms]) => ms !== null)
-		.sort(([a], [b]) => place(a) - place(b));
+	const at = (time: string | null) => time && exactDateTime(time, language, true);
+	const verdict = verdictWord(t, call);
+	const facts = [
+		[t('waterfall.column.why'), whyWords(t, call.again) || null],
+		[t('phase.limiter'), call.rest && restWords(t, call.rest)],
+		[t('call.intent'), at(call.intent_at)],
+		[t('call.sent'), at(call.sent_at)],
+		[t('call.outcome'), at(call.outcome_at)],
+		[t('call.connection'), call.reused === null ? null : t(call.reused ? 'waterfall.reused' : 'waterfall.new')],
+		[t('call.verdict'), call.verdict && (call.rule ? t('waterfall.rule', { verdict, rule: call.rule }) : verdict)],
+	];
 	return (
 		<dl className="timings num" aria-label={t('call.timings')}>
-			<div>
-				<dt>{t('call.intent')}</dt>
-				<dd>{exactDateTime(call.intent_at, language, true)}</dd>
-			</div>
-			{call.outcome_at && (
-				<div>
-					<dt>{t('call.outcome')}</dt>
-					<dd>{exactDateTime(call.outcome_at, language, true)}</dd>
-				</div>
+			{facts.map(
+				([name, fact]) =>
+					fact && (
+						<div key={name}>
+							<dt>{name}</dt>
+							<dd>{fact}</dd>
+						</div>
+					),
 			)}
-			{entries.map(([name, ms]) => (
-				<div key={name}>
-					<dt>{known.includes(name) ? t(`call.name.${name}` as MessageId) : name}</dt>
-					<dd>{t('unit.milliseconds', { value: ms.text })}</dd>
-				</div>
-			))}
 		</dl>
 	);
+}
+
+const cardId = (call: Call) => `call-${call.step}-${call.attempt.text}`;
+
+/** Opens an attempt's card and goes there, as a link would. */
+function openCard(call: Call) {
+	const card = document.getElementById(cardId(call));
+	if (!(card instanceof HTMLDetailsElement)) return;
+	card.open = true;
+	card.querySelector('summary')?.focus({ preventScroll: true });
+	card.scrollIntoView({ block: 'nearest' });
 }
 
 function CallCard({ call, isOpen, told }: { call: Call; isOpen: boolean; told: ItemProblem | null }) {
 	const t = useT();
 	const { request, answer } = call;
 	return (
-		<details className="call" open={isOpen}>
+		<details className="call" id={cardId(call)} open={isOpen}>
 			<summary>
 				<State state={call.state} />
 				<b>{call.step}</b>
@@ -124,7 +136,7 @@ function CallCard({ call, isOpen, told }: { call: Call; isOpen: boolean; told: I
 					<p className="muted">{t(call.outcome_at || call.problem ? 'call.noAnswer' : 'call.waiting')}</p>
 				)}
 				<h4>{t('call.timings')}</h4>
-				<Timings call={call} />
+				<Times call={call} />
 			</div>
 		</details>
 	);
@@ -154,13 +166,18 @@ export function ItemDetail(props: { runId: string; seq: string; isLive: boolean;
 					)}
 					<h3>{t('item.calls')}</h3>
 					{item.data.calls.length === 0 && <p className="muted">{t('item.noCalls')}</p>}
-					{item.data.calls.map((call, i) => (
-						<CallCard
-							key={`${call.step} ${call.attempt.text} ${call.intent_at}`}
-							call={call}
-							isOpen={i === item.data.calls.length - 1}
-							told={item.data.problem}
-						/>
+					{callsOf(item.data.calls).map((attempts) => (
+						<Fragment key={attempts[0]?.step}>
+							<CallWaterfall attempts={attempts} open={openCard} />
+							{attempts.map((call) => (
+								<CallCard
+									key={`${call.step} ${call.attempt.text} ${call.intent_at}`}
+									call={call}
+									isOpen={call === item.data.calls.at(-1)}
+									told={item.data.problem}
+								/>
+							))}
+						</Fragment>
 					))}
 					<h3>{t('item.data')}</h3>
 					<Fold title={t('item.input')} isOpen>
