@@ -190,6 +190,12 @@ export function mockTests(test, { base }) {
 		assert.equal(await page.locator('.wf-bar [data-phase=limiter]').count(), 1);
 	});
 
+	test('a_last_attempt_says_that_no_try_was_left', {}, async (page) => {
+		await page.goto(`${base}/runs/4824?item=0`);
+		await page.locator('.wf-facts p[data-chosen]', { hasText: 'Worth another try, but none was left' }).waitFor();
+		assert.equal(await page.locator('.wf-facts').getByText('Worth another try,').count(), 3);
+	});
+
 	test('a_reason_that_the_page_does_not_know_is_shown_in_the_servers_words', {}, async (page) => {
 		await page.route('**/items/0', async (route) => {
 			const response = await route.fetch();

@@ -17,7 +17,7 @@ export const claims = {
 		assert.equal(await rows.count(), 3);
 		const names = await rows.evaluateAll((list) => list.map((el) => el.getAttribute('aria-label')));
 		assert.match(names[0], /^Attempt 1 of 3\. 503\. Worth another try after a rest\./);
-		assert.match(names[1], /^Attempt 2 of 3\. 30[27]\. Redirect followed\. Retry-After: 1\ss · waited 1\.0\d\ss\./);
+		assert.match(names[1], /^Attempt 2 of 3\. 30[27]\. Redirect followed\. Retry-After: 1\ss ·\swaited\s1\.0\d\ss\./);
 		assert.match(names[2], /^Attempt 3 of 3\. 200\. Accepted\. Redirect from \/\S+\./);
 		const words = await rows.allInnerTexts();
 		assert.match(words[1], /Retry-After: 1\ss/);

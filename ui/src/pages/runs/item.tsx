@@ -2,7 +2,7 @@
 /* One item whole: its way through the steps, and each call with request, answer and times. */
 import { Fragment, type ReactNode } from 'react';
 import { useItem } from '../../api/queries';
-import type { Call, ItemProblem } from '../../api/types';
+import type { Call, Item, ItemProblem } from '../../api/types';
 import { JsonView } from '../../components/json';
 import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
 import { State } from '../../components/state';
@@ -39,11 +39,11 @@ function Headers({ headers }: { headers: [string, string][] }) {
 }
 
 /** When, over what, and what was made of it; how long each part took is told by the waterfall. */
-function Times({ call }: { call: Call }) {
+function Times({ call, spent }: { call: Call; spent: Call | null }) {
 	const t = useT();
 	const { language } = useLanguage();
 	const at = (time: string | null) => time && exactDateTime(time, language, true);
-	const verdict = verdictWord(t, call);
+	const verdict = verdictWord(t, call, spent);
 	const facts = [
 		[t('waterfall.column.why'), whyWords(t, call.again) || null],
 		[t('phase.limiter'), call.rest && restWords(t, call.rest)],
@@ -79,8 +79,9 @@ function openCard(call: Call) {
 	card.scrollIntoView({ block: 'nearest' });
 }
 
-function CallCard({ call, isOpen, told }: { call: Call; isOpen: boolean; told: ItemProblem | null }) {
+function CallCard(props: { call: Call; spent: Call | null; isOpen: boolean; told: ItemProblem | null }) {
 	const t = useT();
+	const { call, isOpen, told } = props;
 	const { request, answer } = call;
 	return (
 		<details className="call" id={cardId(call)} open={isOpen}>
@@ -136,11 +137,15 @@ function CallCard({ call, isOpen, told }: { call: Call; isOpen: boolean; told: I
 					<p className="muted">{t(call.outcome_at || call.problem ? 'call.noAnswer' : 'call.waiting')}</p>
 				)}
 				<h4>{t('call.timings')}</h4>
-				<Times call={call} />
+				<Times call={call} spent={props.spent} />
 			</div>
 		</details>
 	);
 }
+
+/** The last attempt of a call that will see no other. */
+const spentOf = (item: Item, attempts: Call[]): Call | null =>
+	item.state === 'running' ? null : (attempts.at(-1) ?? null);
 
 export function ItemDetail(props: { runId: string; seq: string; isLive: boolean; close: ReactNode }) {
 	const t = useT();
@@ -168,11 +173,12 @@ export function ItemDetail(props: { runId: string; seq: string; isLive: boolean;
 					{item.data.calls.length === 0 && <p className="muted">{t('item.noCalls')}</p>}
 					{callsOf(item.data.calls).map((attempts) => (
 						<Fragment key={attempts[0]?.step}>
-							<CallWaterfall attempts={attempts} open={openCard} />
+							<CallWaterfall attempts={attempts} spent={spentOf(item.data, attempts)} open={openCard} />
 							{attempts.map((call) => (
 								<CallCard
 									key={`${call.step} ${call.attempt.text} ${call.intent_at}`}
 									call={call}
+									spent={spentOf(item.data, attempts)}
 									isOpen={call === item.data.calls.at(-1)}
 									told={item.data.problem}
 								/>

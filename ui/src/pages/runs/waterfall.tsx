@@ -28,7 +28,9 @@ const verdicts: Record<string, [tone: string, icon: typeof CircleCheck, word: Me
 	redirect: ['plain', CornerDownRight, 'verdict.redirect'],
 };
 
-export function verdictWord(t: T, call: Call): string {
+/** `spent`: the last attempt of a call that is over; whatever its answer would have allowed, there was no other. */
+export function verdictWord(t: T, call: Call, spent: Call | null): string {
+	if (call === spent && /^(retry|wait|refresh)$/.test(call.verdict ?? '')) return t('verdict.spent');
 	const look = call.verdict === null ? undefined : verdicts[call.verdict];
 	if (look) return t(look[2]);
 	return call.verdict ?? t('call.waiting');
@@ -94,13 +96,13 @@ function Bar({ row, ticks }: { row: Row; ticks: Waterfall['ticks'] }) {
 	);
 }
 
-function nameOf(t: T, row: Row, count: number): string {
+function nameOf(t: T, row: Row, count: number, spent: Call | null): string {
 	const { call, gap } = row;
 	const why = whyWords(t, call.again);
 	const parts = [
 		t('waterfall.attempt', { n: call.attempt.text, count }),
 		outcomeOf(call),
-		verdictWord(t, call),
+		verdictWord(t, call, spent),
 		why && (gap ? t('waterfall.whyAfter', { why, time: t.duration(gap.ms) }) : why),
 		call.rest && restWords(t, call.rest),
 		row.ms > 0 && t.duration(row.ms),
@@ -111,6 +113,7 @@ function nameOf(t: T, row: Row, count: number): string {
 function RowLine(props: {
 	row: Row;
 	drawn: Waterfall;
+	spent: Call | null;
 	isChosen: boolean;
 	describedBy: string;
 	choose: () => void;
@@ -127,7 +130,7 @@ function RowLine(props: {
 				type="button"
 				className="wf-row"
 				data-chosen={props.isChosen || undefined}
-				aria-label={nameOf(t, row, drawn.rows.length)}
+				aria-label={nameOf(t, row, drawn.rows.length, props.spent)}
 				aria-describedby={props.isChosen ? props.describedBy : undefined}
 				onFocus={props.choose}
 				onMouseEnter={props.choose}
@@ -153,28 +156,30 @@ function RowLine(props: {
 	);
 }
 
-const factsOf = (t: T, call: Call, count: number): string =>
-	[
+function factsOf(t: T, call: Call, count: number, spent: Call | null): string {
+	const verdict = verdictWord(t, call, spent);
+	const facts = [
 		t('waterfall.attempt', { n: call.attempt.text, count }),
 		call.reused === null ? null : t(call.reused ? 'waterfall.reused' : 'waterfall.new'),
-		call.rule ? t('waterfall.rule', { verdict: verdictWord(t, call), rule: call.rule }) : verdictWord(t, call),
-	]
-		.filter(Boolean)
-		.join(' · ');
+		call.rule ? t('waterfall.rule', { verdict, rule: call.rule }) : verdict,
+	];
+	return facts.filter(Boolean).join(' · ');
+}
 
 /**
  * The key to the bars, which at the same time has the figures of the chosen attempt. Nothing moves when another is
  * chosen: the facts of all lie on each other, and one is seen.
  */
-function Figures({ drawn, row, id }: { drawn: Waterfall; row: Row; id: string }) {
+function Figures(props: { drawn: Waterfall; row: Row; spent: Call | null; id: string }) {
 	const t = useT();
+	const { drawn, row } = props;
 	const figure = (phase: Phase) => row.segments.find((s) => s.phase === phase);
 	return (
-		<div className="wf-figures" id={id}>
+		<div className="wf-figures" id={props.id}>
 			<div className="wf-facts">
 				{drawn.rows.map((r) => (
 					<p key={`${r.call.attempt.text} ${r.call.intent_at}`} data-chosen={r === row || undefined}>
-						{factsOf(t, r.call, drawn.rows.length)}
+						{factsOf(t, r.call, drawn.rows.length, props.spent)}
 					</p>
 				))}
 			</div>
@@ -202,7 +207,7 @@ function Figures({ drawn, row, id }: { drawn: Waterfall; row: Row; id: string })
 	);
 }
 
-function AsTable({ drawn, label }: { drawn: Waterfall; label: string }) {
+function AsTable({ drawn, spent, label }: { drawn: Waterfall; spent: Call | null; label: string }) {
 	const t = useT();
 	const cell = (ms: number | undefined) => (ms === undefined ? '–' : t.duration(ms));
 	return (
@@ -234,7 +239,7 @@ function AsTable({ drawn, label }: { drawn: Waterfall; label: string }) {
 								<th scope="row">{row.call.attempt.text}</th>
 								<td>
 									<span className="mono">{outcomeOf(row.call)}</span>
-									<span className="under">{verdictWord(t, row.call)}</span>
+									<span className="under">{verdictWord(t, row.call, spent)}</span>
 								</td>
 								<td className="wrap">
 									{whyWords(t, row.call.again) || t('why.first')}
@@ -257,8 +262,9 @@ function AsTable({ drawn, label }: { drawn: Waterfall; label: string }) {
 }
 
 /** `open` shows one attempt whole. Nothing while no attempt has a time. */
-export function CallWaterfall({ attempts, open }: { attempts: Call[]; open: (call: Call) => void }) {
+export function CallWaterfall(props: { attempts: Call[]; spent: Call | null; open: (call: Call) => void }) {
 	const t = useT();
+	const { attempts, spent, open } = props;
 	const id = useId();
 	const drawn = useMemo(() => waterfall(attempts), [attempts]);
 	const [wanted, choose] = useState<number | null>(null);
@@ -286,6 +292,7 @@ export function CallWaterfall({ attempts, open }: { attempts: Call[]; open: (cal
 							key={`${row.call.attempt.text} ${row.call.intent_at}`}
 							row={row}
 							drawn={drawn}
+							spent={spent}
 							isChosen={i === chosen}
 							describedBy={id}
 							choose={() => choose(i)}
@@ -294,8 +301,8 @@ export function CallWaterfall({ attempts, open }: { attempts: Call[]; open: (cal
 					))}
 				</ol>
 			</div>
-			<Figures drawn={drawn} row={drawn.rows[chosen] as Row} id={id} />
-			<AsTable drawn={drawn} label={`${step}, ${t('waterfall.table')}`} />
+			<Figures drawn={drawn} row={drawn.rows[chosen] as Row} spent={spent} id={id} />
+			<AsTable drawn={drawn} spent={spent} label={`${step}, ${t('waterfall.table')}`} />
 		</figure>
 	);
 }
