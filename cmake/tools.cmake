@@ -22,3 +22,9 @@ if(TARGET weir)
   add_test(NAME house/schema-is-fresh COMMAND sh -c "$<TARGET_FILE:weir> schema component | diff - ${CMAKE_SOURCE_DIR}/docs/reference/component.schema.json")
   set_tests_properties(house/schema-is-fresh PROPERTIES LABELS house TIMEOUT 60)
 endif()
+
+# Makes the n-th allocation of a program fail (LD_PRELOAD). glibc's own names stand in it, and a sanitizer has malloc to itself.
+if(NOT WEIR_SANITIZE)
+  add_library(failmalloc MODULE ${CMAKE_SOURCE_DIR}/tests/tools/failmalloc.c)
+  target_compile_options(failmalloc PRIVATE -Wno-missing-prototypes)
+endif()
