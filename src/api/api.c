@@ -3,6 +3,7 @@
  */
 #include "api/api_int.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/url.h"
@@ -332,7 +333,7 @@ static void request_route(struct request *rq)
 static void on_request(void *arg, struct http_exchange *x)
 {
 	struct api *api = arg;
-	struct request *rq = calloc(1, sizeof(*rq));
+	struct request *rq = alloc_calloc(1, sizeof(*rq));
 	if (!rq) {
 		(void)exchange_reply(x, 503, NULL, STR_NULL);
 		return;
@@ -349,7 +350,7 @@ static void on_request(void *arg, struct http_exchange *x)
 
 int api_open(struct api **ret, const struct api_config *config, struct err *e)
 {
-	struct api *a = calloc(1, sizeof(*a));
+	struct api *a = alloc_calloc(1, sizeof(*a));
 	if (!a)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	a->config = *config;

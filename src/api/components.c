@@ -3,6 +3,7 @@
  * seen at once. */
 #include "api/api_int.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static struct loaded *loaded_find(struct api *a, struct str name)
 /* Keep it in place of an older version. */
 static struct loaded *loaded_keep(struct api *a, struct component *component, msec_t imported_at)
 {
-	struct loaded *old = loaded_find(a, component->name), *k = calloc(1, sizeof(*k));
+	struct loaded *old = loaded_find(a, component->name), *k = alloc_calloc(1, sizeof(*k));
 	struct err e = ERR_INIT;
 	if (!k)
 		return NULL;

@@ -2,6 +2,7 @@
 /* Runs that this server executes: started by a request, or found interrupted in the store. */
 #include "api/api_int.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -92,7 +93,7 @@ static enum source_verdict read_lines(void *arg, struct buf *lines, size_t wante
 
 static struct live_run *live_new(struct api *a, struct plan *p)
 {
-	struct live_run *lr = calloc(1, sizeof(*lr));
+	struct live_run *lr = alloc_calloc(1, sizeof(*lr));
 	if (!lr)
 		return NULL;
 	*lr = (struct live_run){ .api = a, .plan = plan_ref(p), .outputs = value_array() };
@@ -234,7 +235,7 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 
 void live_resume(struct api *a, int64_t id, struct request *rq)
 {
-	struct resume *re = calloc(1, sizeof(*re));
+	struct resume *re = alloc_calloc(1, sizeof(*re));
 	struct err e = ERR_INIT;
 	if (!re)
 		return;

@@ -2,6 +2,7 @@
 /* weir call: one API call outside of any run. The same spec, request and judgement as in a dataflow; no ledger. */
 #include "app/waterfall.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "call/redirect.h"
 
@@ -53,7 +54,7 @@ static void on_list(void *arg, const struct store_result *result)
 static void on_system_component(void *arg, const struct store_result *result)
 {
 	struct system_search *s = arg;
-	auto_free struct complaints *c = malloc(sizeof(*c));
+	auto_free struct complaints *c = alloc_malloc(sizeof(*c));
 	if (!c || result->error || !result->n)
 		return;
 	complaints_init(c);

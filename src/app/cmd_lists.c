@@ -3,6 +3,7 @@
 #include "app/item.h"
 
 #include "api/views.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 
 #include <string.h>
@@ -338,7 +339,7 @@ static void systems_add(struct listing *l, const struct component *k)
 static void on_components(void *arg, const struct store_result *result)
 {
 	struct listing *l = arg;
-	auto_free struct complaints *c = malloc(sizeof(*c));
+	auto_free struct complaints *c = alloc_malloc(sizeof(*c));
 	for (size_t i = 0; c && i < result->n; i++) {
 		complaints_init(c);
 		struct doc *doc = doc_parse(arena_c(&l->arena, result->components[i].name), result->components[i].source, c);

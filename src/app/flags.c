@@ -2,6 +2,7 @@
 /* Flags: `--name value`, `--name=value`, `-n value`; words that are no flags keep their order. */
 #include "app/app.h"
 
+#include "base/alloc.h"
 #include "base/opt.h"
 
 #include <stdarg.h>
@@ -106,7 +107,7 @@ bool app_flags_parse(const struct command *c, int argc, char **argv, struct app_
 	int words = 0, i = 1;
 	for (; own && own->name && n < FLAGS_MAX; own++)
 		flags[n++] = *own;
-	auto_free char **rest = calloc((size_t)argc + 1, sizeof(*rest));
+	auto_free char **rest = alloc_calloc((size_t)argc + 1, sizeof(*rest));
 	if (!rest)
 		return false;
 	while (i < argc) {

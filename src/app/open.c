@@ -2,6 +2,7 @@
 /* Opens what commands need: loop, store, services; loads component files and says what is wrong with them. */
 #include "app/app.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "sample/sample.h"
 
@@ -139,7 +140,7 @@ static void dataflow_cut(char *file, struct str *ret_dataflow)
 
 struct component *app_component(struct app *a, const char *file, struct str *ret_dataflow)
 {
-	auto_free struct complaints *c = malloc(sizeof(*c));
+	auto_free struct complaints *c = alloc_malloc(sizeof(*c));
 	struct err e = ERR_INIT;
 	struct component *k = NULL;
 	if (!c)
@@ -160,7 +161,7 @@ struct component *app_component(struct app *a, const char *file, struct str *ret
 
 struct plan *app_plan(struct app *a, struct component *k, struct str dataflow)
 {
-	auto_free struct complaints *c = malloc(sizeof(*c));
+	auto_free struct complaints *c = alloc_malloc(sizeof(*c));
 	if (!c)
 		return NULL;
 	complaints_init(c);

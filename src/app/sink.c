@@ -2,6 +2,7 @@
 /* Writes items as NDJSON, CSV or a JSON array. A file appears under its name only when it is whole and on disk. */
 #include "app/source.h"
 
+#include "base/alloc.h"
 #include "base/csv.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ struct sink {
 
 struct sink *sink_open(const char *path, enum item_format format, struct err *e)
 {
-	struct sink *s = calloc(1, sizeof(*s));
+	struct sink *s = alloc_calloc(1, sizeof(*s));
 	if (!s) {
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 		return NULL;
@@ -35,7 +36,7 @@ struct sink *sink_open(const char *path, enum item_format format, struct err *e)
 	arena_init(&s->arena, 0);
 	buf_init(&s->out, 256u << 20);
 	if (!s->is_stdout) {
-		s->path = strdup(path);
+		s->path = alloc_strdup(path);
 		s->part = arena_printf(&s->arena, "%s.part", path);
 		s->fd = s->part ? open(s->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
 	}

@@ -2,6 +2,7 @@
 /* Reads items as lines of JSON text from NDJSON, CSV or a JSON array, a piece at a time. */
 #include "app/source.h"
 
+#include "base/alloc.h"
 #include "base/csv.h"
 
 #include <errno.h>
@@ -61,7 +62,7 @@ static void on_pipe(void *arg, unsigned events)
 
 struct source *source_open(struct loop *l, const char *path, enum item_format format, struct err *e)
 {
-	struct source *s = calloc(1, sizeof(*s));
+	struct source *s = alloc_calloc(1, sizeof(*s));
 	struct stat st;
 	if (!s) {
 		err_set(e, ERR_NO_MEMORY, "out of memory");
@@ -91,7 +92,7 @@ struct source *source_open(struct loop *l, const char *path, enum item_format fo
 
 struct source *source_single(struct str object)
 {
-	struct source *s = calloc(1, sizeof(*s));
+	struct source *s = alloc_calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
 	*s = (struct source){ .fd = -1, .is_single = true, .is_eof = true };
@@ -179,7 +180,7 @@ static int take_ndjson(struct source *s, struct buf *lines, uint32_t *count, str
 
 static int csv_header(struct source *s, struct err *e)
 {
-	s->columns = calloc(csv_fields(&s->csv), sizeof(*s->columns));
+	s->columns = alloc_calloc(csv_fields(&s->csv), sizeof(*s->columns));
 	if (!s->columns)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < csv_fields(&s->csv); i++) {

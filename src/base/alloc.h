@@ -10,6 +10,12 @@
 void *alloc_malloc(size_t n);
 void *alloc_calloc(size_t count, size_t size);
 void *alloc_realloc(void *p, size_t n);
+char *alloc_strdup(const char *s);
+/*
+ * How many allocations of this process came to nothing so far, in any thread. Who must not say "done" of work in which
+ * something may be missing compares it with what it was at the beginning: one look instead of a check behind each call.
+ */
+unsigned long alloc_failures(void);
 /* Torture: the n-th allocation from now fails, once, in whichever thread it comes; 0 turns it off. */
 void alloc_fail_after(unsigned long n);
 /* True once the failure asked for has happened: a loop over n ends when it has not. */

@@ -6,6 +6,7 @@
  * uv_spawn is not used: it cannot set PR_SET_PDEATHSIG, and passes on every descriptor that lacks CLOEXEC.
  */
 #include "loop/loop_int.h"
+#include "base/alloc.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -157,7 +158,7 @@ struct loop_child *loop_child_start(struct loop *l, const char *path, char *cons
 		err_set(e, ERR_LIMIT, "a child gets at most %d descriptors", CHILD_FDS_MAX);
 		return NULL;
 	}
-	struct loop_child *c = calloc(1, sizeof(*c));
+	struct loop_child *c = alloc_calloc(1, sizeof(*c));
 	if (!c) {
 		err_set(e, ERR_NO_MEMORY, "no memory to start %s", path);
 		return NULL;

@@ -6,6 +6,7 @@
  * timer and descriptor callbacks all run before it. So nothing asked for in a callback can be slept over.
  */
 #include "loop/loop_int.h"
+#include "base/alloc.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -15,7 +16,7 @@
 
 void *loop_realloc(void *p, size_t n, size_t size)
 {
-	void *q = size && n > SIZE_MAX / size ? NULL : realloc(p, n * size);
+	void *q = size && n > SIZE_MAX / size ? NULL : alloc_realloc(p, n * size);
 	if (!q) {
 		log_error(NULL, "loop out of memory: bytes=%zu", n * size);
 		abort();
@@ -141,7 +142,7 @@ static void on_end_of_turn(uv_prepare_t *prepare)
 
 struct loop *loop_new(struct err *e)
 {
-	struct loop *l = calloc(1, sizeof(*l));
+	struct loop *l = alloc_calloc(1, sizeof(*l));
 	if (!l) {
 		err_set(e, ERR_NO_MEMORY, "no memory for an event loop");
 		return NULL;
@@ -247,7 +248,7 @@ static void free_handle(uv_handle_t *h)
 
 struct loop_fd *loop_fd_open(struct loop *l, int fd, void (*fn)(void *arg, unsigned events), void *arg, struct err *e)
 {
-	struct loop_fd *f = calloc(1, sizeof(*f));
+	struct loop_fd *f = alloc_calloc(1, sizeof(*f));
 	if (!f) {
 		err_set(e, ERR_NO_MEMORY, "no memory to watch a descriptor");
 		return NULL;
@@ -316,7 +317,7 @@ static void on_signal(uv_signal_t *uv, int signum)
 struct loop_signal *loop_signal_open(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg,
 				     struct err *e)
 {
-	struct loop_signal *s = calloc(1, sizeof(*s));
+	struct loop_signal *s = alloc_calloc(1, sizeof(*s));
 	if (!s) {
 		err_set(e, ERR_NO_MEMORY, "no memory to watch a signal");
 		return NULL;

@@ -5,6 +5,8 @@
  */
 #include "loop/loop_int.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 
 #define NOT_ARMED INT64_MAX
@@ -102,7 +104,7 @@ static int reserve(struct loop *l)
 	if (l->n_timers + 1 < l->cap_timers)
 		return 0;
 	size_t cap = l->cap_timers ? l->cap_timers * 2 : 64;
-	struct loop_timer **heap = realloc(l->heap, cap * sizeof(struct loop_timer *));
+	struct loop_timer **heap = alloc_realloc(l->heap, cap * sizeof(struct loop_timer *));
 	if (!heap)
 		return -ERR_NO_MEMORY;
 	l->heap = heap;

@@ -2,6 +2,8 @@
 /* Frames over a socketpair: eight bytes that must make sense, then what they announce. */
 #include "loop/wire.h"
 
+#include "base/alloc.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -167,7 +169,7 @@ struct wire *wire_open(struct loop *l, int fd, size_t max_frame, wire_on_frame *
 		       void *arg, struct err *e)
 {
 	assert(max_frame > 0 && max_frame <= WIRE_FRAME_MAX);
-	struct wire *w = calloc(1, sizeof(*w));
+	struct wire *w = alloc_calloc(1, sizeof(*w));
 	if (!w) {
 		err_set(e, ERR_NO_MEMORY, "no memory for a wire");
 		return NULL;

@@ -6,6 +6,7 @@
  */
 #include "run/run_int.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -17,7 +18,7 @@
 
 struct run_item *run_item_new(struct run *r, struct flight *f, uint64_t seq)
 {
-	struct run_item *ri = calloc(1, sizeof(*ri));
+	struct run_item *ri = alloc_calloc(1, sizeof(*ri));
 	if (!ri)
 		return NULL;
 	ri->run = r;

@@ -5,6 +5,7 @@
  */
 #include "run/run_int.h"
 
+#include "base/alloc.h"
 #include "base/json.h"
 
 #include <stdlib.h>
@@ -102,7 +103,7 @@ static bool has_room_for(const struct feed *f, size_t len)
 static int chunk_add(struct run *r, struct input_row *row, char *lines, store_done *done, void *arg)
 {
 	struct feed *f = &r->feed;
-	struct chunk *c = calloc(1, sizeof(*c));
+	struct chunk *c = alloc_calloc(1, sizeof(*c));
 	struct err e = ERR_INIT;
 	row->run = r->row.id;
 	row->first_seq = f->next_in;
@@ -262,7 +263,7 @@ static int stretch_take(struct run *r, const struct input_row *in, const struct 
 	uint64_t end = in->first_seq + in->count;
 	if (f->next_out < in->first_seq || f->next_out >= end)
 		return -ERR_STATE;
-	char *copy = malloc(in->lines.len + 1);
+	char *copy = alloc_malloc(in->lines.len + 1);
 	if (!copy || rows_keep(f, result) < 0) {
 		free(copy);
 		return -ERR_NO_MEMORY;
@@ -417,7 +418,7 @@ struct item *feed_next(struct run *r, uint32_t *ret_made_by)
 	const char *start = f->lines + f->pos;
 	const char *nl = memchr(start, '\n', f->len - f->pos);
 	size_t n = nl ? (size_t)(nl - start) : f->len - f->pos;
-	struct flight *flight = calloc(1, sizeof(*flight));
+	struct flight *flight = alloc_calloc(1, sizeof(*flight));
 	struct run_item *ri = flight ? run_item_new(r, flight, f->next_out) : NULL;
 	if (!ri) {
 		free(flight);

@@ -3,6 +3,7 @@
  * dataflow. */
 #include "run/run.h"
 
+#include "base/alloc.h"
 #include "base/auto.h"
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static void recall_end(struct recall *rc, struct plan *plan, struct err *e)
 
 static struct plan *plan_of_source(struct recall *rc, const struct component_row *row, struct err *e)
 {
-	auto_free struct complaints *c = malloc(sizeof(*c));
+	auto_free struct complaints *c = alloc_malloc(sizeof(*c));
 	struct flow_env env = *rc->env;
 	struct plan *plan = NULL;
 	if (!c) {
@@ -92,7 +93,7 @@ static void on_row(void *arg, const struct store_result *result)
 
 int run_recall(struct store *s, int64_t id, const struct flow_env *env, run_recalled *done, void *arg, struct err *e)
 {
-	struct recall *rc = calloc(1, sizeof(*rc));
+	struct recall *rc = alloc_calloc(1, sizeof(*rc));
 	if (!rc)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	*rc = (struct recall){ .store = s, .env = env, .done = done, .arg = arg, .row = { .id = id } };

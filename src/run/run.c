@@ -6,6 +6,7 @@
  */
 #include "run/run_int.h"
 
+#include "base/alloc.h"
 #include "base/auto.h"
 #include "base/clock.h"
 
@@ -254,9 +255,9 @@ static void run_init(struct run *r, const struct run_config *config)
 
 struct run *run_start(const struct run_config *config, struct err *e)
 {
-	struct run *r = calloc(1, sizeof(*r));
+	struct run *r = alloc_calloc(1, sizeof(*r));
 	if (r)
-		r->steps = calloc(config->plan->n_steps, sizeof(*r->steps));
+		r->steps = alloc_calloc(config->plan->n_steps, sizeof(*r->steps));
 	if (!r || !r->steps) {
 		free(r);
 		err_set(e, ERR_NO_MEMORY, "out of memory");

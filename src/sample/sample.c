@@ -2,6 +2,7 @@
 /* The sample API's server: routes, and answers that wait a while when told to. */
 #include "sample/sample.h"
 #include "sample/sample_int.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "http/server.h"
@@ -96,7 +97,7 @@ static void on_request(void *arg, struct http_exchange *x)
 
 int sample_api_open(struct sample_api **ret, struct loop *l, uint16_t port, msec_t delay, struct err *e)
 {
-	struct sample_api *a = calloc(1, sizeof(*a));
+	struct sample_api *a = alloc_calloc(1, sizeof(*a));
 	if (!a)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	a->loop = l;

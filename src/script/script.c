@@ -2,6 +2,8 @@
 /* Programs, jobs and who is next. Workers come and go; a job stays until each of its items has a result. */
 #include "script/script_int.h"
 
+#include "base/alloc.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,13 +73,13 @@ struct script_program *script_program_new(enum script_kind kind, const struct st
 
 	if (check_sources(kind, sources, n, e) != 0)
 		return NULL;
-	struct script_program *p = calloc(1, sizeof(*p));
+	struct script_program *p = alloc_calloc(1, sizeof(*p));
 	if (!p)
 		goto no_memory;
 	*p = (struct script_program){ .refs = 1, .kind = kind, .hash = 0xcbf29ce484222325ull };
 	p->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	p->name = name ? str_dup_c(str_c(name)) : NULL;
-	p->sources = calloc(n, sizeof(*p->sources));
+	p->sources = alloc_calloc(n, sizeof(*p->sources));
 	if (!p->sources || (name && !p->name))
 		goto no_memory;
 	for (size_t i = 0; i < n; i++, p->n++) {
@@ -128,7 +130,7 @@ static struct script_lane *lane_get(struct script_pool *p, uint64_t realm)
 
 	if (lane)
 		return lane;
-	lane = calloc(1, sizeof(*lane));
+	lane = alloc_calloc(1, sizeof(*lane));
 	if (!lane || map_put(p->lane_of, key, lane, NULL) != 0) {
 		free(lane);
 		return NULL;
@@ -229,7 +231,7 @@ void job_finish(struct script_job *j)
 static struct script_job *job_new(struct script_pool *p, struct script_program *program,
 				  const struct script_realm *realm, size_t n, script_done *done, void *arg)
 {
-	struct script_job *j = calloc(1, sizeof(*j));
+	struct script_job *j = alloc_calloc(1, sizeof(*j));
 	if (!j)
 		return NULL;
 	list_init(&j->link);
@@ -241,9 +243,9 @@ static struct script_job *job_new(struct script_pool *p, struct script_program *
 	j->n = (uint32_t)n;
 	j->done = done;
 	j->arg = arg;
-	j->items = calloc(n, sizeof(*j->items));
-	j->flags = calloc(n, sizeof(*j->flags));
-	j->results = calloc(n, sizeof(*j->results));
+	j->items = alloc_calloc(n, sizeof(*j->items));
+	j->flags = alloc_calloc(n, sizeof(*j->flags));
+	j->results = alloc_calloc(n, sizeof(*j->results));
 	if (!j->items || !j->flags || !j->results) {
 		job_free(j);
 		return NULL;
@@ -429,7 +431,7 @@ static size_t default_workers(void)
 
 struct script_pool *script_pool_new(struct loop *l, const struct script_config *config, struct err *e)
 {
-	struct script_pool *p = calloc(1, sizeof(*p));
+	struct script_pool *p = alloc_calloc(1, sizeof(*p));
 
 	if (p) {
 		p->lane_of = map_new(SIZE_MAX);

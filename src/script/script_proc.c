@@ -7,6 +7,7 @@
  *        +-----------------+-------------------+--> DYING --exited and cut--> gone
  */
 #include "script/script_int.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "loop/sandbox.h"
 
@@ -472,7 +473,7 @@ static void on_exit_of(void *arg, int exit_status, int term_signal)
 
 static struct script_proc *proc_new(struct script_pool *p, struct err *e)
 {
-	struct script_proc *w = calloc(1, sizeof(*w));
+	struct script_proc *w = alloc_calloc(1, sizeof(*w));
 
 	if (!w) {
 		err_set(e, ERR_NO_MEMORY, "no memory for a script worker");

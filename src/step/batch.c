@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "step/batch.h"
 
+#include "base/alloc.h"
+
 #include "call/call.h"
 
 #include <stdlib.h>
@@ -25,7 +27,7 @@ struct batch {
 
 struct batch *batch_new(struct step *s, struct script_program *program, batch_done *done)
 {
-	struct batch *b = calloc(1, sizeof(*b));
+	struct batch *b = alloc_calloc(1, sizeof(*b));
 	if (!b)
 		return NULL;
 	*b = (struct batch){ .step = s, .program = script_program_ref(program), .done = done };
@@ -76,7 +78,7 @@ static void on_trip(void *arg, const struct script_result *results, size_t n)
 
 static struct round_trip *trip_fill(struct batch *b, struct script_item *inputs)
 {
-	struct round_trip *t = calloc(1, sizeof(*t));
+	struct round_trip *t = alloc_calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
 	t->batch = b;

@@ -6,6 +6,7 @@
  * look first.
  */
 #include "store/store_int.h"
+#include "base/alloc.h"
 #include "base/auto.h"
 #include "base/list.h"
 
@@ -145,7 +146,7 @@ static int lock(struct dir *d, msec_t wait, struct err *e)
 
 int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e)
 {
-	struct dir *d = calloc(1, sizeof(*d));
+	struct dir *d = alloc_calloc(1, sizeof(*d));
 	int code = 0;
 
 	if (!d)
@@ -283,7 +284,7 @@ int dir_claim(struct dir *d, int64_t run, struct err *e)
 	if (find_claim(d, run))
 		return err_set(e, ERR_CONFLICT, "run %" PRId64 " is being executed by this process already", run);
 	claim_name(run, name);
-	auto_free struct claim *c = malloc(sizeof(*c));
+	auto_free struct claim *c = alloc_malloc(sizeof(*c));
 	if (!c)
 		return err_set(e, ERR_NO_MEMORY, "no memory to claim run %" PRId64, run);
 	c->run = run;
