@@ -448,6 +448,8 @@ static void flight_out(struct run *r, struct flight *f)
 /* Let out what is finished and rests on nothing that is not on disk. */
 static void flights_out(struct run *r)
 {
+	if (!run_is_sound(r))
+		return;
 	LIST_FOREACH (node, &r->flights) {
 		struct flight *f = LIST_ENTRY(node, struct flight, link);
 		if (f->open == 0 && f->put_no <= r->done_no)

@@ -5,9 +5,9 @@
  */
 #include "run/run_int.h"
 
-#include "base/json.h"
-
+#include "base/alloc.h"
 #include "base/auto.h"
+#include "base/json.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -52,6 +52,13 @@ void run_broken(struct run *r, const char *why)
 	run_schedule(r);
 }
 
+bool run_is_sound(struct run *r)
+{
+	if (!r->is_broken && alloc_failures() != r->failures)
+		run_broken(r, "out of memory");
+	return !r->is_broken;
+}
+
 static void row_done(void *arg, const struct store_result *result)
 {
 	struct run *r = arg;
@@ -67,7 +74,7 @@ static void row_done(void *arg, const struct store_result *result)
 void run_put_row(struct run *r, const struct ledger_row *row)
 {
 	struct err e = ERR_INIT;
-	if (r->config.is_replay)
+	if (r->config.is_replay || !run_is_sound(r))
 		return;
 	(void)run_next_put(r);
 	if (store_ledger_put(r->config.store, row, row_done, r, &e) < 0) {
@@ -84,7 +91,11 @@ void run_put_state(struct run *r, store_done *done)
 	if (r->config.is_replay)
 		return;
 	buf_init(&steps, 1u << 20);
-	(void)run_write_steps(r, &steps);
+	if (run_write_steps(r, &steps) < 0) {
+		run_broken(r, "out of memory");
+		buf_done(&steps);
+		return;
+	}
 	r->row.steps = buf_str(&steps);
 	(void)run_next_put(r);
 	if (store_run_update(r->config.store, &r->row, done, r, &e) < 0) {
@@ -151,7 +162,7 @@ static void item_row_done(void *arg, const struct store_result *result)
 	struct run *r = ri->run;
 	if (write_came(ri, result)) {
 		struct step *s = TAKE(ri->pending_step);
-		if (!r->is_broken)
+		if (run_is_sound(r))
 			ri->on_record(s, &ri->item);
 	}
 	run_leave(r);
@@ -168,6 +179,8 @@ void step_record(struct step *s, struct item *it, const struct ledger_row *row, 
 		ri->put_no = r->put_no;
 		return;
 	}
+	if (!run_is_sound(r))
+		return; /* the item stays where it is, as below */
 	ri->put_no = run_next_put(r);
 	ri->pending_step = s;
 	ri->on_record = done;
@@ -206,7 +219,7 @@ static void item_entry_done(void *arg, const struct store_result *result)
 	struct run *r = ri->run;
 	if (write_came(ri, result)) {
 		struct step *s = TAKE(ri->pending_step);
-		if (!r->is_broken)
+		if (run_is_sound(r))
 			ri->on_entry(s, &ri->item, result);
 	}
 	run_leave(r);
@@ -220,6 +233,8 @@ void step_entry_write(struct step *s, struct item *it, enum entry_mode mode, con
 	struct err e = ERR_INIT;
 	struct ledger_key key = step_key(s, it, 1);
 	assert(!r->config.is_replay);
+	if (!run_is_sound(r))
+		return;
 	ri->put_no = run_next_put(r);
 	ri->pending_step = s;
 	ri->on_entry = done;

@@ -245,6 +245,7 @@ static void run_init(struct run *r, const struct run_config *config)
 	r->keeps_order = true;
 	r->by_network = true;
 	r->start_ns = clock_mono_ns();
+	r->failures = alloc_failures();
 	arena_init(&r->arena, 0);
 	buf_init(&r->scratch, RUN_LINE_MAX + FEED_CHUNK_BYTES);
 	list_init(&r->runnable);

@@ -88,6 +88,7 @@ struct run {
 	bool is_stopping; /* on_error: stop has struck: what is under way ends, nothing else begins */
 	bool keeps_order, is_claimed, by_network, is_broken, update_pending, is_draining, is_in_step;
 	uint64_t put_no, done_no; /* writes queued and committed */
+	unsigned long failures;	  /* alloc_failures() when the run began */
 	struct loop_soon soon;
 	struct loop_timer update_timer;
 	enum run_phase phase;
@@ -128,6 +129,11 @@ struct run_item *run_item_new(struct run *r, struct flight *f, uint64_t seq);
 
 /* ledger.c */
 void run_broken(struct run *r, const char *why);
+/*
+ * False, and the run is broken, once memory ran out in this process since it began: values may be missing from any item, and a judgement of it
+ * would blame the item. Asked before anything is written, read in, or let out; what the ledger holds stands, and the run is resumed.
+ */
+bool run_is_sound(struct run *r);
 uint64_t run_next_put(struct run *r);
 void run_put_row(struct run *r, const struct ledger_row *row);
 void run_put_state(struct run *r, store_done *done);
