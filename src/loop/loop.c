@@ -11,17 +11,51 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #define CLOSE_ROUNDS 8 /* closing one handle may lead to closing another */
 
+#define MEMORY_TRIES 100		/* a second of them, then there is no going on */
+#define MEMORY_PAUSE_NS 10000000 /* between two */
+
+/* A message, a burial or a deadline cannot be refused: whoever asks has no way back. Memory that is short may be there in a moment. */
 void *loop_realloc(void *p, size_t n, size_t size)
 {
-	void *q = size && n > SIZE_MAX / size ? NULL : alloc_realloc(p, n * size);
+	const struct timespec pause = { .tv_nsec = MEMORY_PAUSE_NS };
+	bool is_countable = !size || n <= SIZE_MAX / size;
+	void *q = is_countable ? alloc_realloc(p, n * size) : NULL;
+	for (int i = 0; !q && is_countable && i < MEMORY_TRIES; i++) {
+		(void)nanosleep(&pause, NULL);
+		q = alloc_realloc(p, n * size);
+	}
 	if (!q) {
 		log_error(NULL, "loop out of memory: bytes=%zu", n * size);
 		abort();
 	}
 	return q;
+}
+
+/* libuv aborts where its tables cannot grow; so it gets what waits. */
+static void *patient_malloc(size_t n)
+{
+	return loop_realloc(NULL, 1, n ? n : 1);
+}
+
+static void *patient_calloc(size_t count, size_t size)
+{
+	void *p = loop_realloc(NULL, count ? count : 1, size ? size : 1);
+	return memset(p, 0, count * size);
+}
+
+static void *patient_realloc(void *p, size_t n)
+{
+	return loop_realloc(p, 1, n ? n : 1);
+}
+
+static void give_allocator(void)
+{
+	(void)uv_replace_allocator(patient_malloc, patient_realloc, patient_calloc, free);
 }
 
 /* ---- soons, burials and posts ---- */
@@ -142,6 +176,8 @@ static void on_end_of_turn(uv_prepare_t *prepare)
 
 struct loop *loop_new(struct err *e)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, give_allocator);
 	struct loop *l = alloc_calloc(1, sizeof(*l));
 	if (!l) {
 		err_set(e, ERR_NO_MEMORY, "no memory for an event loop");

@@ -43,7 +43,7 @@ struct loop_timer {
 	uint64_t order;
 };
 void loop_timer_init(struct loop *l, struct loop_timer *t, void (*fn)(struct loop_timer *t));
-int loop_timer_start(struct loop_timer *t, msec_t after); /* once; restarting moves it. 0 or -ERR_NO_MEMORY */
+int loop_timer_start(struct loop_timer *t, msec_t after); /* once; restarting moves it. 0: memory for it is waited for */
 void loop_timer_stop(struct loop_timer *t);
 static inline bool loop_timer_is_running(const struct loop_timer *t)
 {

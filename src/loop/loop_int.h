@@ -42,7 +42,7 @@ struct loop {
 	struct list children;
 };
 
-void *loop_realloc(void *p, size_t n, size_t size); /* aborts when out of memory */
+void *loop_realloc(void *p, size_t n, size_t size); /* waits for memory up to a second, then aborts */
 int loop_timers_init(struct loop *l);
 void loop_timers_done(struct loop *l);
 void loop_timers_settle(struct loop *l); /* end of turn: the uv timer stops when no timer runs */

@@ -5,8 +5,6 @@
  */
 #include "loop/loop_int.h"
 
-#include "base/alloc.h"
-
 #include <stdlib.h>
 
 #define NOT_ARMED INT64_MAX
@@ -99,17 +97,13 @@ void loop_timer_init(struct loop *l, struct loop_timer *t, void (*fn)(struct loo
 	*t = (struct loop_timer){ .loop = l, .fn = fn };
 }
 
-static int reserve(struct loop *l)
+static void reserve(struct loop *l)
 {
 	if (l->n_timers + 1 < l->cap_timers)
-		return 0;
+		return;
 	size_t cap = l->cap_timers ? l->cap_timers * 2 : 64;
-	struct loop_timer **heap = alloc_realloc(l->heap, cap * sizeof(struct loop_timer *));
-	if (!heap)
-		return -ERR_NO_MEMORY;
-	l->heap = heap;
+	l->heap = loop_realloc(l->heap, cap, sizeof(struct loop_timer *));
 	l->cap_timers = cap;
-	return 0;
 }
 
 int loop_timer_start(struct loop_timer *t, msec_t after)
@@ -121,9 +115,7 @@ int loop_timer_start(struct loop_timer *t, msec_t after)
 	if (after < 0)
 		after = 0;
 	loop_timer_stop(t);
-	int code = reserve(l);
-	if (code)
-		return code;
+	reserve(l);
 	t->at = after > INT64_MAX / 2 ? INT64_MAX / 2 : now + after;
 	t->order = ++l->timer_order;
 	sift_up(l, t, ++l->n_timers);
