@@ -16,6 +16,8 @@ char *alloc_strdup(const char *s);
  * something may be missing compares it with what it was at the beginning: one look instead of a check behind each call.
  */
 unsigned long alloc_failures(void);
+/* A library with a malloc of its own had none: counted, too. Returns -ERR_NO_MEMORY. */
+int alloc_failed(void);
 /* Torture: the n-th allocation from now fails, once, in whichever thread it comes; 0 turns it off. */
 void alloc_fail_after(unsigned long n);
 /* True once the failure asked for has happened: a loop over n ends when it has not. */

@@ -13,6 +13,7 @@
 #include "base/auto.h"
 #include "base/map.h"
 
+#include <errno.h>
 #include <libfyaml.h>
 
 #define CROWD_MAX DOC_MAX_NODES /* brackets and commas in one line */
@@ -550,12 +551,17 @@ static int read_events(struct builder *b)
 {
 	struct fy_event *ev;
 	int r = 0;
+	errno = 0;
 	while (r == 0 && (ev = fy_parser_parse(b->parser))) {
 		r = on_event(b, ev);
 		fy_parser_event_free(b->parser, ev);
 	}
 	if (r < 0)
 		return r;
+	if (errno == ENOMEM) { /* it tells this as a mistake of the text, or as none */
+		(void)alloc_failed();
+		return refuse_memory(b);
+	}
 	if (fy_parser_get_stream_error(b->parser) || b->depth > 0)
 		return refuse_theirs(b);
 	return b->has_root ? 0 : doc_refuse(b->complaints, 1, 1, "nothing is in it");
@@ -574,12 +580,16 @@ static int build(struct builder *b)
 		.diag = b->diag,
 	};
 	b->anchors = map_new(DOC_MAX_NODES);
-	if (!b->diag || !b->anchors)
+	if (!b->diag || !b->anchors) {
+		(void)alloc_failed();
 		return refuse_memory(b);
+	}
 	fy_diag_set_collect_errors(b->diag, true);
 	b->parser = fy_parser_create(&cfg);
-	if (!b->parser || fy_parser_set_string(b->parser, b->doc->text.ptr, b->doc->text.len) < 0)
+	if (!b->parser || fy_parser_set_string(b->parser, b->doc->text.ptr, b->doc->text.len) < 0) {
+		(void)alloc_failed();
 		return refuse_memory(b);
+	}
 	return read_events(b);
 }
 

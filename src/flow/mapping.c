@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mappings: a value with expressions in it, compiled once, evaluated for each item. */
+#include "base/alloc.h"
 #include "flow/expr.h"
 
 enum node_kind {
@@ -58,10 +59,13 @@ static int compile_string(struct compiler *c, const struct value *v, struct node
 		return err_set(c->e, ERR_INVALID,
 			       "nothing stands behind the \"=\"; write an expression such as =item.data.city, or == "
 			       "for the text \"=\"");
+	unsigned long failures = alloc_failures();
 	ret->path = path_compile(c->arena, s);
 	ret->kind = NODE_PATH;
 	if (ret->path)
 		return 0;
+	if (alloc_failures() != failures) /* a path, perhaps */
+		return err_set(c->e, ERR_NO_MEMORY, "out of memory");
 	if (m->n_scripts == MAPPING_SCRIPTS_MAX)
 		return err_set(
 		    c->e, ERR_LIMIT,
