@@ -47,6 +47,8 @@ extern const struct command commands[]; /* ends with a NULL name */
 int app_usage(const struct command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* "weir: text" on stderr. */
 void app_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* What a refusal is worth: `code`, unless memory ran out meanwhile, for then nothing is known of the file or the input: EXIT_RUN_FAILED. */
+int app_refusal(int code);
 bool app_color(const struct app_flags *f, int fd);
 
 /*

@@ -44,7 +44,10 @@ static int data_add(void *arg, const char *text)
 	if (!is_json)
 		v = value_string(value);
 	rc->has_data = true;
-	return value_set(&rc->arena, &rc->data, name, v);
+	int code = value_set(&rc->arena, &rc->data, name, v);
+	if (code < 0)
+		app_say("-d %s: out of memory", text);
+	return code;
 }
 
 static bool args_parse(struct run_command *rc, int argc, char **argv)
@@ -100,7 +103,7 @@ static int resume_prepare(struct run_command *rc)
 	rc->is_over = false;
 	if (!rc->plan) {
 		app_say("%s", rc->error.msg);
-		return EXIT_INVALID;
+		return app_refusal(EXIT_INVALID);
 	}
 	if (rc->row.state != RUN_RUNNING) {
 		/* Killed between its end and its output's, perhaps: give the items again, from the ledger alone. */
@@ -121,7 +124,11 @@ static int version_keep(struct run_command *rc, const struct component *k)
 	struct buf source;
 	struct app_wait wait = { .app = &rc->app };
 	buf_init(&source, DOC_MAX_BYTES * 4);
-	(void)json_write(&source, component_root(k), JSON_COMPACT);
+	if (json_write(&source, component_root(k), JSON_COMPACT) < 0) {
+		app_say("the component cannot be kept with its run: out of memory");
+		buf_done(&source);
+		return EXIT_RUN_FAILED;
+	}
 	struct component_row row = { .name = k->name, .version = str_c(k->version), .source = buf_str(&source) };
 	if (store_component_put(rc->app.store, &row, app_wait_done, &wait, &rc->error) < 0 || app_wait(&wait) < 0) {
 		app_say("the component cannot be kept with its run: %s", wait.is_done ? wait.detail : rc->error.msg);
@@ -141,9 +148,9 @@ static int file_prepare(struct run_command *rc)
 		k = app_component(&rc->app, rc->file, NULL);
 	}
 	if (!k)
-		return EXIT_INVALID;
+		return app_refusal(EXIT_INVALID);
 	rc->plan = app_plan(&rc->app, k, dataflow);
-	int code = rc->plan ? version_keep(rc, k) : EXIT_INVALID;
+	int code = rc->plan ? version_keep(rc, k) : app_refusal(EXIT_INVALID);
 	component_unref(k);
 	return code;
 }
@@ -159,14 +166,16 @@ static int source_prepare(struct run_command *rc)
 	} else {
 		struct buf text;
 		buf_init(&text, RUN_LINE_MAX);
-		(void)json_write(&text, &rc->data, JSON_COMPACT);
-		rc->source = source_single(buf_str(&text));
+		if (json_write(&text, &rc->data, JSON_COMPACT) == 0)
+			rc->source = source_single(buf_str(&text));
+		else if (text.failed == ERR_LIMIT)
+			err_set(&rc->error, ERR_LIMIT, "the item is larger than %u MiB", RUN_LINE_MAX >> 20);
 		buf_done(&text);
 	}
 	if (rc->source)
 		return EXIT_OK;
-	app_say("%s", rc->error.msg);
-	return EXIT_INVALID;
+	app_say("%s", rc->error.code ? rc->error.msg : "out of memory");
+	return app_refusal(EXIT_INVALID);
 }
 
 static int sink_prepare(struct run_command *rc)
@@ -180,7 +189,7 @@ static int sink_prepare(struct run_command *rc)
 	if (rc->sink)
 		return EXIT_OK;
 	app_say("%s", rc->error.msg);
-	return EXIT_INVALID;
+	return app_refusal(EXIT_INVALID);
 }
 
 static void run_over(struct run_command *rc)
@@ -226,6 +235,15 @@ static void on_signal(void *arg, int signum)
 	run_over(rc);
 }
 
+/* A freed run is buried when the store's last callback for it has come, and a closed store calls nobody: a question behind them all. */
+static void run_settle(struct run_command *rc)
+{
+	struct app_wait wait = { .app = &rc->app };
+	struct err e = ERR_INIT;
+	if (store_run_get(rc->app.store, 1, app_wait_done, &wait, &e) == 0)
+		(void)app_wait(&wait);
+}
+
 static int run_go(struct run_command *rc)
 {
 	uint64_t window = 0;
@@ -249,7 +267,8 @@ static int run_go(struct run_command *rc)
 		source_attach(rc->source, rc->run);
 	while (!rc->is_over)
 		(void)loop_run(rc->app.loop);
-	run_free(rc->run);
+	run_free(TAKE(rc->run)); /* a signal may come yet */
+	run_settle(rc);
 	return EXIT_OK;
 }
 
@@ -300,7 +319,7 @@ int cmd_run(int argc, char **argv)
 {
 	struct run_command rc = { .command = app_command("run"), .data = value_object() };
 	arena_init(&rc.arena, 0);
-	int code = args_parse(&rc, argc, argv) ? run_all(&rc) : EXIT_USAGE;
+	int code = args_parse(&rc, argc, argv) ? run_all(&rc) : app_refusal(EXIT_USAGE);
 	sink_close(rc.sink);
 	source_close(rc.source);
 	plan_unref(rc.plan);

@@ -31,6 +31,11 @@ int app_usage(const struct command *c, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+int app_refusal(int code)
+{
+	return alloc_failures() ? EXIT_RUN_FAILED : code;
+}
+
 const struct command *app_command(const char *name)
 {
 	const struct command *c = commands;
@@ -108,8 +113,10 @@ bool app_flags_parse(const struct command *c, int argc, char **argv, struct app_
 	for (; own && own->name && n < FLAGS_MAX; own++)
 		flags[n++] = *own;
 	auto_free char **rest = alloc_calloc((size_t)argc + 1, sizeof(*rest));
-	if (!rest)
+	if (!rest) {
+		app_say("out of memory");
 		return false;
+	}
 	while (i < argc) {
 		int used = 1;
 		if (strcmp(argv[i], "--") == 0) {

@@ -100,8 +100,10 @@ int app_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 		return err_set(e, EISDIR, "%s is a directory", path);
 	buf_init(ret, max);
 	for (;;) {
-		if (buf_reserve(ret, 65536) < 0)
-			return err_set(e, ERR_LIMIT, "%s is larger than %zu bytes", path, max);
+		int rc = buf_reserve(ret, 65536);
+		if (rc < 0)
+			return rc == -ERR_NO_MEMORY ? err_set(e, ERR_NO_MEMORY, "out of memory") :
+						      err_set(e, ERR_LIMIT, "%s is larger than %zu bytes", path, max);
 		ssize_t n = read(fd, ret->ptr + ret->len, 65536);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -143,8 +145,10 @@ struct component *app_component(struct app *a, const char *file, struct str *ret
 	auto_free struct complaints *c = alloc_malloc(sizeof(*c));
 	struct err e = ERR_INIT;
 	struct component *k = NULL;
-	if (!c)
+	if (!c) {
+		app_say("out of memory");
 		return NULL;
+	}
 	complaints_init(c);
 	if (ret_dataflow)
 		dataflow_cut((char *)(uintptr_t)file, ret_dataflow);
@@ -162,8 +166,10 @@ struct component *app_component(struct app *a, const char *file, struct str *ret
 struct plan *app_plan(struct app *a, struct component *k, struct str dataflow)
 {
 	auto_free struct complaints *c = alloc_malloc(sizeof(*c));
-	if (!c)
+	if (!c) {
+		app_say("out of memory");
 		return NULL;
+	}
 	complaints_init(c);
 	struct plan *p = plan_new(k, dataflow, &a->env, c);
 	if (!p)

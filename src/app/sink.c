@@ -40,8 +40,12 @@ struct sink *sink_open(const char *path, enum item_format format, struct err *e)
 		s->part = arena_printf(&s->arena, "%s.part", path);
 		s->fd = s->part ? open(s->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
 	}
-	if (s->fd < 0) {
-		err_errno(e, "%s", path);
+	bool has_names = s->is_stdout || (s->path && s->part);
+	if (!has_names || s->fd < 0) {
+		if (has_names)
+			err_errno(e, "%s", path);
+		else
+			err_set(e, ERR_NO_MEMORY, "out of memory");
 		sink_close(s);
 		return NULL;
 	}
@@ -51,6 +55,8 @@ struct sink *sink_open(const char *path, enum item_format format, struct err *e)
 static int sink_flush(struct sink *s, struct err *e)
 {
 	size_t at = 0;
+	if (!buf_ok(&s->out)) /* something is missing in it */
+		return err_set(e, ERR_NO_MEMORY, "the output %s cannot be written: out of memory", s->path ? s->path : "(stdout)");
 	while (at < s->out.len) {
 		ssize_t n = write(s->fd, s->out.ptr + at, s->out.len - at);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -118,6 +124,7 @@ static int csv_item(struct sink *s, const struct value *item, struct err *e)
 int sink_write(struct sink *s, const struct value *item, struct err *e)
 {
 	int rc = 0;
+	unsigned long failures = alloc_failures();
 	if (s->format == FORMAT_CSV) {
 		rc = csv_item(s, item, e);
 	} else {
@@ -128,8 +135,13 @@ int sink_write(struct sink *s, const struct value *item, struct err *e)
 			rc = buf_append_char(&s->out, '\n');
 	}
 	s->n++;
+	if (rc == 0 && alloc_failures() != failures) /* a field may be empty that is not */
+		rc = -ERR_NO_MEMORY;
+	if (rc < 0 && !e->code)
+		err_set(e, rc == -ERR_LIMIT ? ERR_LIMIT : ERR_NO_MEMORY, rc == -ERR_LIMIT ? "item %llu is too large to write" :
+			"item %llu cannot be written: out of memory", (unsigned long long)s->n - 1);
 	if (rc < 0)
-		return e->code ? rc : err_set(e, ERR_LIMIT, "item %llu is too large to write", (unsigned long long)s->n - 1);
+		return rc;
 	return s->out.len >= SINK_FLUSH_BYTES ? sink_flush(s, e) : 0;
 }
 

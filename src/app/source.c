@@ -98,7 +98,10 @@ struct source *source_single(struct str object)
 	*s = (struct source){ .fd = -1, .is_single = true, .is_eof = true };
 	buf_init(&s->in, RUN_LINE_MAX);
 	csv_reader_init(&s->csv);
-	(void)buf_append_str(&s->in, object);
+	if (buf_append_str(&s->in, object) < 0) {
+		source_close(s);
+		return NULL;
+	}
 	return s;
 }
 
