@@ -18,6 +18,11 @@ foreach(path ${unit_tests})
   endif()
 endforeach()
 
+# Some seven hundred runs, each with a store on disk.
+if(TARGET unit_step_test_torture)
+  set_tests_properties(unit/step/test_torture PROPERTIES TIMEOUT 900)
+endif()
+
 # Fuzz targets: fuzz/<layer>/fuzz_*.c define LLVMFuzzerTestOneInput. With clang and WEIR_FUZZ they are fuzzers; everywhere they are
 # linked with a small main that runs each file of fuzz/corpus/<name>/ once, as a test.
 file(GLOB fuzz_targets CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/*/fuzz_*.c)

@@ -17,14 +17,21 @@ if(TARGET weir)
     ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
 endif()
 
-# What is generated and checked in must be what the program says today (`make docs`).
-if(TARGET weir)
-  add_test(NAME house/schema-is-fresh COMMAND sh -c "$<TARGET_FILE:weir> schema component | diff - ${CMAKE_SOURCE_DIR}/docs/reference/component.schema.json")
-  set_tests_properties(house/schema-is-fresh PROPERTIES LABELS house TIMEOUT 60)
-endif()
-
 # Makes the n-th allocation of a program fail (LD_PRELOAD). glibc's own names stand in it, and a sanitizer has malloc to itself.
 if(NOT WEIR_SANITIZE)
   add_library(failmalloc MODULE ${CMAKE_SOURCE_DIR}/tests/tools/failmalloc.c)
   target_compile_options(failmalloc PRIVATE -Wno-missing-prototypes)
+endif()
+
+# The n-th allocation of the whole program fails: a sample (tests/torture/README.md).
+if(TARGET weir AND TARGET failmalloc)
+  add_test(NAME torture/program COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/torture/run.py WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(torture/program PROPERTIES LABELS torture TIMEOUT 1200 SKIP_RETURN_CODE 77
+    ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
+endif()
+
+# What is generated and checked in must be what the program says today (`make docs`).
+if(TARGET weir)
+  add_test(NAME house/schema-is-fresh COMMAND sh -c "$<TARGET_FILE:weir> schema component | diff - ${CMAKE_SOURCE_DIR}/docs/reference/component.schema.json")
+  set_tests_properties(house/schema-is-fresh PROPERTIES LABELS house TIMEOUT 60)
 endif()

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * failmalloc: for LD_PRELOAD. The n-th allocation of a program, counted from main(), fails once with ENOMEM, whoever asks for it: the program,
- * libc (strdup, asprintf, fopen call malloc, too), or any library. Only malloc's family; mmap is left alone.
+ * failmalloc: for LD_PRELOAD. The n-th allocation of a program, counted from main(), fails once with ENOMEM, whoever
+ * asks for it: the program, libc (strdup, asprintf, fopen call malloc, too), or any library. Only malloc's family; mmap
+ * is left alone.
  *
  *   FAILMALLOC_N=n     which one; 0 or absent = none, count only
- *   FAILMALLOC_LOG=F   F gets one line "fail n BYTES" with the stack of who asked, and at a deadly signal "crash SIGNAL" with its stack;
- *                      at a regular end "count N"
- *   FAILMALLOC_STACKS=F  at a regular end, F gets eight bytes for each allocation, in order: a hash of the stack that asked. Equal hashes are
- *                      equal places, within one process
- *   FAILMALLOC_ROLE=R  count in processes whose first argument is --role=R; absent: only in those without a role, so that script workers,
- *                      which inherit the environment, are spared
+ *   FAILMALLOC_LOG=F   F gets one line "fail n BYTES" with the stack of who asked, and at a deadly signal "crash
+ * SIGNAL" with its stack; at a regular end "count N" FAILMALLOC_STACKS=F  at a regular end, F gets eight bytes for each
+ * allocation, in order: a hash of the stack that asked. Equal hashes are equal places, within one process
+ *   FAILMALLOC_ROLE=R  count in processes whose first argument is --role=R; absent: only in those without a role, so
+ * that script workers, which inherit the environment, are spared
  *
  * glibc only: it forwards to __libc_malloc and so needs no lookup before main().
  */
@@ -40,7 +40,8 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *p, size_t n);
 void *__libc_memalign(size_t align, size_t n);
 
-EXPORT int __libc_start_main(main_fn *fn, int argc, char **argv, void (*init)(void), void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
+EXPORT int __libc_start_main(main_fn *fn, int argc, char **argv, void (*init)(void), void (*fini)(void),
+			     void (*rtld_fini)(void), void *stack_end);
 
 static _Atomic bool is_counting;
 static _Atomic unsigned long counted;
@@ -187,7 +188,8 @@ static int counted_main(int argc, char **argv, char **env)
 	return real_main(argc, argv, env);
 }
 
-int __libc_start_main(main_fn *fn, int argc, char **argv, void (*init)(void), void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
+int __libc_start_main(main_fn *fn, int argc, char **argv, void (*init)(void), void (*fini)(void),
+		      void (*rtld_fini)(void), void *stack_end)
 {
 	typedef int start_fn(main_fn *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
 	start_fn *next = (start_fn *)dlsym(RTLD_NEXT, "__libc_start_main");

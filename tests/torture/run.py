@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The n-th allocation of the whole program fails, for one n after the other, over 20 items of three calls each (README.md).
 
-    run.py [--full] [--seed N] [--jobs J]     --full: every n; else the first hundred and, by the seed, some of the places that allocate
-    run.py --n N [--script] [--keep]          one n again, told in full; --keep leaves its directory
+    run.py [--full] [--seed N] [--jobs J] [--only VARIANT]
+                                 --full: every n; else the first so many, and by the seed some of the places that allocate
+    run.py --n N [--only VARIANT] [--keep]      one n again, told in full; --keep leaves its directory
 
 After each failure: no signal, no hang, a documented exit code and a sentence; books and entries are whole; a call without a key went out at most
 once; and a second process brings the run to its end.
@@ -30,9 +31,27 @@ PRELOAD = os.path.join(os.environ.get("WEIR_BUILD") or os.path.dirname(s.WEIR), 
 ALLOWED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "allowed.txt")
 TIMEOUT = 20  # seconds of one process; more is a hang
 EXITS = {0: "done", 1: "failed", 3: "invalid", 5: "unreachable", 7: "partly done"}
-FIRST, PLACES, PLACES_SCRIPT = 100, 240, 30  # the sample: the first so many n, and so many places of each variant
+FIRST = 60  # the sample: the first so many n, and places of each variant
+WORDS = 25  # kinds of first sentences that are shown
 INTENT, OUTCOME, ENTRY, PROBLEM = 1, 2, 3, 4
 RUNNING, DONE, NEEDS_ATTENTION = 0, 1, 4
+
+
+class Variant:
+    """What is run. `places`: how many of the places that allocate are in the sample."""
+
+    def __init__(self, name, places, has_script=False, ids=range(ITEMS), is_resumed=False):
+        self.name, self.places, self.has_script, self.ids, self.is_resumed = name, places, has_script, list(ids), is_resumed
+        self.first_call = 2 if has_script else 1
+        self.plain = self.first_call + 2
+
+
+VARIANTS = {v.name: v for v in (
+    Variant("calls", 120),
+    Variant("script", 20, has_script=True),
+    Variant("single", 30, ids=[world.MOVED]),   # weir run -d id=7
+    Variant("resumed", 60, is_resumed=True),    # weir run --resume of a run that was broken off in the middle
+)}
 
 
 class Found:
@@ -148,10 +167,15 @@ def check_books(books, wrong):
     if any((r["seq"], r["step"], r["attempt"]) not in meant for r in books.of(OUTCOME)):
         wrong.append("an outcome without its intent")
     for r in books.of(PROBLEM):
-        wrong.append("an item is blamed: %s" % r["head"][:200])
+        if "unknown_outcome" not in r["head"]:
+            wrong.append("an item is blamed: %s" % r["head"][:200])
 
 
-def check_peer(arrived, books, first_call, wrong):
+def unknown_items(books):
+    return sorted(r["seq"] for r in books.of(PROBLEM) if "unknown_outcome" in r["head"])
+
+
+def check_peer(arrived, books, variant, wrong):
     plain = collections.Counter(item for what, item, _ in arrived if what == "plain")
     if any(n > 1 for n in plain.values()):
         wrong.append("a POST without key arrived twice")
@@ -163,16 +187,24 @@ def check_peer(arrived, books, first_call, wrong):
         wrong.append("a keyed POST came with another key, or none")
     meant = {(r["seq"], r["step"]) for r in books.of(INTENT)}
     for what, item, _ in arrived:
-        if (item, first_call + {"get": 0, "moved": 0, "keyed": 1, "plain": 2}[what]) not in meant:
+        if item not in variant.ids:
+            wrong.append("%s of item %d arrived, which nobody gave" % (what, item))
+        elif (variant.ids.index(item), variant.first_call + {"get": 0, "moved": 0, "keyed": 1, "plain": 2}[what]) not in meant:
             wrong.append("%s of item %d arrived and its intent is not on disk" % (what, item))
 
 
 def outputs(path):
+    """Objects one behind the other, on lines or pretty; None when there is no file."""
     try:
         with open(path) as f:
-            return [json.loads(line) for line in f]
+            text, out = f.read().strip(), []
     except FileNotFoundError:
         return None
+    while text:
+        value, end = json.JSONDecoder().raw_decode(text)
+        out.append(value)
+        text = text[end:].strip()
+    return out
 
 
 def check_outputs(out, has_script, wanted, wrong):
@@ -191,14 +223,14 @@ def check_outputs(out, has_script, wanted, wrong):
 class Torturer:
     """A worker: its own peer and directory."""
 
-    def __init__(self, has_script):
-        self.has_script = has_script
-        self.first_call = 2 if has_script else 1
+    def __init__(self, variant):
+        self.variant = variant
+        self.template = None  # resumed: what the peer had seen of the run that was broken off
         self.peer = world.Peer()
         self.dir = tempfile.mkdtemp(prefix="weir-torture-")
-        self.path = {k: os.path.join(self.dir, k) for k in ("t.yaml", "in.ndjson", "out.ndjson", "data", "log", "look", "stacks")}
+        self.path = {k: os.path.join(self.dir, k) for k in ("t.yaml", "in.ndjson", "out.ndjson", "data", "log", "look", "stacks", "broken")}
         self.allowed = allow_list()
-        s.write(self.path["in.ndjson"], world.items_text())
+        s.write(self.path["in.ndjson"], world.items_text(variant.ids))
 
     def weir(self, args, **env):
         r = s.run(["run", *args, "-o", self.path["out.ndjson"]], data=self.path["data"], env=env, timeout=TIMEOUT)
@@ -209,16 +241,43 @@ class Torturer:
             if os.path.exists(self.path[k]):
                 os.remove(self.path[k])
         shutil.rmtree(self.path["data"], ignore_errors=True)
-        s.write(self.path["t.yaml"], world.component(self.peer.port, run, self.has_script))
+        s.write(self.path["t.yaml"], world.component(self.peer.port, run, self.variant.has_script))
+        if self.template:
+            shutil.copytree(self.path["broken"], self.path["data"])
+            self.peer.seen[run] = list(self.template)
 
     def anew(self):
+        if len(self.variant.ids) == 1:
+            return [self.path["t.yaml"] + ":flow", "-d", "id=%d" % self.variant.ids[0]]
         return [self.path["t.yaml"] + ":flow", "--items", self.path["in.ndjson"]]
 
-    def places(self):
+    def arguments(self):
+        return ["--resume", "1"] if self.variant.is_resumed else self.anew()
+
+    def run_name(self, n):
+        return "r%08d" % (0 if self.variant.is_resumed else n)  # the resumed one keeps the address that it began with
+
+    def break_off(self):
+        """A run in the middle of its calls, for "resumed": found by failing one allocation after the other of its last thousand."""
+        total = sum(map(len, self.places(self.anew()).values()))
+        for n in range(total - 700, total, 3):
+            self.fresh(self.run_name(0))
+            self.weir(self.anew(), LD_PRELOAD=PRELOAD, FAILMALLOC_N=str(n))
+            books = Books(self.path["data"], self.path["look"])
+            done = sum(r["step"] == self.variant.plain for r in books.of(OUTCOME))
+            if books.run and books.run["state"] == RUNNING and 3 < done < ITEMS - 3:
+                self.template = self.peer.arrived(self.run_name(0))
+                os.rename(self.path["data"], self.path["broken"])
+                return
+            self.peer.forget(self.run_name(0))
+        raise RuntimeError("no run was broken off in the middle")
+
+    def places(self, arguments):
         """One number a place that allocates: {hash: [n, ...]}, from a run without failure."""
-        self.fresh("r%08d" % 0)
-        r = self.weir(self.anew(), LD_PRELOAD=PRELOAD, FAILMALLOC_N="0", FAILMALLOC_STACKS=self.path["stacks"])
-        if r.code != 0:
+        self.fresh(self.run_name(0))
+        r = self.weir(arguments, LD_PRELOAD=PRELOAD, FAILMALLOC_N="0", FAILMALLOC_STACKS=self.path["stacks"])
+        self.peer.forget(self.run_name(0))
+        if r.code not in ((0, 7) if self.template else (0,)):
             raise RuntimeError("the run without failure: %r" % r)
         found = collections.OrderedDict()
         with open(self.path["stacks"], "rb") as f:
@@ -228,21 +287,25 @@ class Torturer:
         return found
 
     def one(self, n):
-        f, run = Found(n), "r%08d" % n
+        f, run = Found(n), self.run_name(n)
         self.fresh(run)
-        r = self.weir(self.anew(), LD_PRELOAD=PRELOAD, FAILMALLOC_N=str(n), FAILMALLOC_LOG=self.path["log"])
+        r = self.weir(self.arguments(), LD_PRELOAD=PRELOAD, FAILMALLOC_N=str(n), FAILMALLOC_LOG=self.path["log"])
         happened = events(self.path["log"])
         f.has_failed, f.code, f.talk, f.stack = "fail" in happened, r.code, r.talk, happened.get("fail", "")
         f.first = next((x for x in r.talk.splitlines() if x.strip() and x.strip()[0] not in "✓"), "")
-        self.judge(f, r, happened)
         books = Books(self.path["data"], self.path["look"])
+        self.judge(f, r, happened, books)
         check_books(books, f.wrong)
-        check_peer(self.peer.arrived(run), books, self.first_call, f.wrong)
+        check_peer(self.peer.arrived(run), books, self.variant, f.wrong)
         self.heal(f, run, books, r.code)
         self.peer.forget(run)
         return f
 
-    def judge(self, f, r, happened):
+    def check_outputs(self, unknown, wrong):
+        wanted = [x for k, x in enumerate(self.variant.ids) if k not in unknown]
+        check_outputs(outputs(self.path["out.ndjson"]), self.variant.has_script, wanted, wrong)
+
+    def judge(self, f, r, happened, books):
         if r.timed_out:
             f.wrong.append("hangs")
         elif r.code < 0:
@@ -255,8 +318,10 @@ class Torturer:
         elif r.code != 0 and not r.talk.strip():
             f.wrong.append("exit %d without a word" % r.code)
         if r.code == 0:
-            check_outputs(outputs(self.path["out.ndjson"]), self.has_script, list(range(ITEMS)), f.wrong)
-        elif r.code != 7 and outputs(self.path["out.ndjson"]) is not None:
+            self.check_outputs([], f.wrong)
+        elif r.code == 7:
+            self.check_outputs(unknown_items(books), f.wrong)
+        elif outputs(self.path["out.ndjson"]) is not None:
             f.wrong.append("exit %d, and yet an output" % r.code)
 
     def heal(self, f, run, before, code):
@@ -271,24 +336,23 @@ class Torturer:
             r = self.weir(self.anew())
         books = Books(self.path["data"], self.path["look"])
         wrong = []
-        unknown = sorted(p["seq"] for p in books.of(PROBLEM) if p["code"] == 3 or "unknown_outcome" in p["head"])
+        unknown = unknown_items(books)
         f.unknown = len(unknown)
-        plain = self.first_call + 2
-        sent = {x["seq"] for x in before.of(INTENT) if x["step"] == plain} - {x["seq"] for x in before.of(OUTCOME) if x["step"] == plain}
+        plain = self.variant.plain
+        answered = {x["seq"] for x in before.of(OUTCOME) if x["step"] == plain and x["code"]}
+        sent = {x["seq"] for x in before.of(INTENT) if x["step"] == plain} - answered
         if r.timed_out:
             wrong.append("hangs")
         if not set(unknown) <= sent:
             wrong.append("items %s are unknown; only %s were under way" % (unknown, sorted(sent)))
-        if r.code != (7 if 0 < len(unknown) < ITEMS else 7 if unknown else 0):
+        if r.code != (7 if unknown else 0):
             wrong.append("exit %d with %d unknown: %s" % (r.code, len(unknown), r.talk[-300:]))
         elif books.run["state"] != (NEEDS_ATTENTION if unknown else DONE):
             wrong.append("state %d" % books.run["state"])
-        books_wrong = []
-        check_books(books, books_wrong)
-        wrong += [w for w in books_wrong if not (w.startswith("an item is blamed") and "unknown_outcome" in w)]
-        check_peer(self.peer.arrived(run), books, self.first_call, wrong)
-        check_outputs(outputs(out), self.has_script, [k for k in range(ITEMS) if k not in unknown], wrong)
-        if len(books.entries) != ITEMS - len(unknown):
+        check_books(books, wrong)
+        check_peer(self.peer.arrived(run), books, self.variant, wrong)
+        self.check_outputs(unknown, wrong)
+        if len(books.entries) != len(self.variant.ids) - len(unknown):
             wrong.append("%d entries" % len(books.entries))
         f.wrong += ["then, in the second process: %s" % w for w in wrong]
 
@@ -303,14 +367,12 @@ _torturer = None
 def work(job):
     """In a worker process: one n of one variant."""
     global _torturer
-    n, has_script = job
-    if not _torturer or _torturer.has_script != has_script:
-        if _torturer:
-            _torturer.close()
-        _torturer = Torturer(has_script)
-        import atexit
+    n, name = job
+    if not _torturer:
+        _torturer = Torturer(VARIANTS[name])
         multiprocessing.util.Finalize(None, _torturer.close, exitpriority=10)
-        atexit.register(_torturer.close)
+        if _torturer.variant.is_resumed:
+            _torturer.break_off()
     return _torturer.one(n)
 
 
@@ -323,10 +385,10 @@ def sample(places, rng, n_places):
     return sorted(wanted)
 
 
-def sweep(pool, numbers, has_script, progress):
+def sweep(pool, numbers, name, progress):
     """Ends by itself where a run has no failure any more."""
     found = []
-    for f in pool.map(work, [(n, has_script) for n in numbers], chunksize=4):
+    for f in pool.map(work, [(n, name) for n in numbers], chunksize=4):
         found.append(f)
         if progress and len(found) % 500 == 0:
             print("  %d of %d, %d wrong" % (len(found), len(numbers), sum(bool(x.wrong) for x in found)), file=sys.stderr, flush=True)
@@ -355,6 +417,9 @@ def figures(c, name, found):
     print("%s: n of %d; %d failed so; exits %s; %d of them a library's own end; %d items unknown in %d runs" % (
         name, len(found), len(failed), ", ".join("%d: %d" % x for x in sorted(codes.items())), sum(bool(f.allowed) for f in failed),
         sum(f.unknown for f in failed), sum(bool(f.unknown) for f in failed)))
+    words = collections.Counter((f.code, re.sub(r"/tmp/\S*/|\d+", "", f.first)[:90]) for f in failed if f.code)
+    for (code, first), n in words.most_common(WORDS):
+        print("  %5d times exit %d: %s" % (n, code, first))
     c.that(failed, "%s: allocations did fail" % name)
     for sentence, is_it in (("none ended by a signal", lambda w: w.startswith("signal")), ("none hangs", lambda w: w == "hangs"),
                             ("each failure has a documented exit code and a word", lambda w: w.startswith("exit")),
@@ -374,14 +439,16 @@ def options():
     p.add_argument("--from", type=int, default=1, dest="first")
     p.add_argument("--step", type=int, default=1)
     p.add_argument("--n", type=int)
-    p.add_argument("--script", action="store_true")
+    p.add_argument("--only", choices=list(VARIANTS))
     p.add_argument("--keep", action="store_true")
     p.add_argument("--limit", type=int, default=4, help="places shown of each kind of wrong")
     return p.parse_args()
 
 
 def one_again(o):
-    t = Torturer(o.script)
+    t = Torturer(VARIANTS[o.only or "calls"])
+    if t.variant.is_resumed:
+        t.break_off()
     f = t.one(o.n)
     print("n=%d exit %s, failed: %s, allowed: %s\n%s\n%s" % (f.n, f.code, f.has_failed, f.allowed, f.talk, "\n".join(names(f.stack))))
     for w in f.wrong:
@@ -404,21 +471,23 @@ def main():
         one_again(o)
     c, rng = s.Claims(), random.Random(o.seed)
     print("seed %d" % o.seed, flush=True)
-    for name, has_script, n_places in (("calls", False, PLACES), ("with a script", True, PLACES_SCRIPT)):
-        t = Torturer(has_script)
-        places = t.places()
+    for name in [o.only] if o.only else VARIANTS:
+        t = Torturer(VARIANTS[name])
+        if t.variant.is_resumed:
+            t.break_off()
+        places = t.places(t.arguments())
         t.close()
         total = sum(map(len, places.values()))
         # More than were counted: timing adds some. The last of a full sweep have no failure any more.
-        numbers = list(range(o.first, total + total // 50, o.step)) if o.full else sample(places, rng, o.places or n_places)
+        numbers = list(range(o.first, total + total // 50, o.step)) if o.full else sample(places, rng, o.places or VARIANTS[name].places)
         print("%s: %d allocations at %d places" % (name, total, len(places)), flush=True)
         with concurrent.futures.ProcessPoolExecutor(o.jobs) as pool:
-            found = sweep(pool, numbers, has_script, o.full)
+            found = sweep(pool, numbers, name, o.full)
         tell(found, o.limit)
         figures(c, name, found)
         if o.full and o.step == 1:
             c.that(not all(f.has_failed for f in found[-20:]), "%s: the sweep came to runs without a failure" % name)
-    print("again: python3 tests/torture/run.py --seed %d, or one of them: --n N [--script]" % o.seed)
+    print("again: python3 tests/torture/run.py --seed %d, or one of them: --n N --only VARIANT" % o.seed)
     sys.exit(c.closing())
 
 

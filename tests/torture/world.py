@@ -7,7 +7,6 @@ import os
 import socketserver
 import sys
 import threading
-import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scenario"))
@@ -16,7 +15,6 @@ import support as s  # noqa: E402
 ITEMS = 20
 GZIP, BUSY_ONCE, MOVED = (1, 6, 11, 16), 3, 7  # items whose GET is answered so
 COMPONENT = "t"
-LIFETIME = 3600  # seconds after which a peer ends, should nobody have ended it
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -91,10 +89,9 @@ class Peer(socketserver.ThreadingMixIn, http.server.HTTPServer):
             self.seen.pop(run, None)
 
 
-def call(name, method, query=False):
-    step = {"name": name, "kind": "execute_api_call", "system": "peer", "connector": "all", "query_path": "/" + name, "method_name": method,
+def call(name, method):
+    return {"name": name, "kind": "execute_api_call", "system": "peer", "connector": "all", "query_path": "/" + name, "method_name": method,
             "parameters_mapping": {"id": "=item.data.id"}, "result": "body", "result_store_field": "_" + name}
-    return step
 
 
 def component(port, run, has_script):
@@ -122,8 +119,8 @@ def yaml(value, indent=0):
     return "\n".join(lines) + ("\n" if indent == 0 else "")
 
 
-def items_text():
-    return "".join('{"id":%d}\n' % k for k in range(ITEMS))
+def items_text(ids):
+    return "".join('{"id":%d}\n' % k for k in ids)
 
 
 def right_item(item, has_script):
@@ -134,7 +131,3 @@ def right_item(item, has_script):
     if has_script:
         right["_twice"] = 2 * n
     return {k: v for k, v in item.items() if k != "_entry"} == right and isinstance(item.get("_entry"), int)
-
-
-def now():
-    return time.monotonic()
