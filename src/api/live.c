@@ -237,8 +237,11 @@ void live_resume(struct api *a, int64_t id, struct request *rq)
 {
 	struct resume *re = alloc_calloc(1, sizeof(*re));
 	struct err e = ERR_INIT;
-	if (!re)
+	if (!re) {
+		if (rq)
+			reply_problem(rq, 503, "no_memory", NULL, "out of memory; the run is as it was");
 		return;
+	}
 	*re = (struct resume){ .api = a, .rq = rq, .id = id };
 	if (rq)
 		request_hold(rq);
