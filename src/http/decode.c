@@ -34,11 +34,18 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, ERR_INVALID, "%s", what);
 }
 
+/* The decoders have a malloc of their own: what they lack is counted as if it were ours. */
+static int no_memory(struct err *e)
+{
+	(void)alloc_failed();
+	return err_set(e, ERR_NO_MEMORY, "no memory to decode a body");
+}
+
 static int open_zlib(struct decoder *d, int window_bits, struct err *e)
 {
 	int r = inflateInit2(&d->z, window_bits);
 
-	return r == Z_OK ? 0 : err_set(e, ERR_NO_MEMORY, "no memory to decode a body");
+	return r == Z_OK ? 0 : no_memory(e);
 }
 
 static int decoder_open(struct decoder *d, struct err *e)
@@ -54,7 +61,7 @@ static int decoder_open(struct decoder *d, struct err *e)
 		is_open =
 		    d->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
 	}
-	return is_open ? 0 : err_set(e, ERR_NO_MEMORY, "no memory to decode a body");
+	return is_open ? 0 : no_memory(e);
 }
 
 int decoder_new(struct decoder **ret, struct str coding, size_t max_decoded, struct err *e)
@@ -123,7 +130,7 @@ static int push_zlib(struct decoder *d, struct str wire, struct buf *out, struct
 		int r = inflate(&d->z, Z_NO_FLUSH);
 		d->consumed = before + wire.len - d->z.avail_in;
 		if (r == Z_MEM_ERROR)
-			return err_set(e, ERR_NO_MEMORY, "no memory to decode a body");
+			return no_memory(e);
 		if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
 			return bad(e, "the coded body is damaged");
 		int code = put(d, chunk, sizeof(chunk) - d->z.avail_out, out, e);
