@@ -141,7 +141,7 @@ void feed_make(struct run_item *parent, const struct input_row *row, store_done 
 {
 	struct run *r = parent->run;
 	struct input_row mine = *row;
-	char *lines = has_room_for(&r->feed, row->lines.len) ? malloc(row->lines.len + 1) : NULL;
+	char *lines = has_room_for(&r->feed, row->lines.len) ? alloc_malloc(row->lines.len + 1) : NULL;
 	if (lines)
 		memcpy(lines, row->lines.ptr, row->lines.len);
 	if (chunk_add(r, &mine, lines, done, parent) < 0)

@@ -206,6 +206,8 @@ void step_make(struct step *s, struct item *it, struct str lines, uint32_t count
 		.lines = lines,
 	};
 	assert(!s->run->config.is_replay && !ri->pending_step);
+	if (!run_is_sound(s->run))
+		return;
 	ri->flight->is_spent = true; /* those that it becomes come after it, and do not wait for it */
 	ri->pending_step = s;
 	ri->on_record = done;

@@ -17,6 +17,7 @@
  */
 #include "step/api_call_int.h"
 
+#include "base/alloc.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "base/split.h"
@@ -343,7 +344,7 @@ static void recall_made(struct api_call_items *x)
 
 static struct api_call_items *items_new(struct api_call *c, struct err *e)
 {
-	struct api_call_items *x = calloc(1, sizeof(*x));
+	struct api_call_items *x = alloc_calloc(1, sizeof(*x));
 	if (!x) {
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 		return NULL;

@@ -6,6 +6,7 @@
 #include "step/api_call_int.h"
 
 #include "base/clock.h"
+#include "base/alloc.h"
 #include "base/json.h"
 
 #include <stdlib.h>
@@ -539,7 +540,7 @@ void api_call_flush(struct step *s)
 int api_call_open(struct step *s, struct err *e)
 {
 	const struct api_call_opts *o = step_opts(s);
-	struct api_call_step *st = calloc(1, sizeof(*st));
+	struct api_call_step *st = alloc_calloc(1, sizeof(*st));
 	if (!st)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	st->step = s;
