@@ -21,6 +21,7 @@ BEGIN {
 	door["^sys/(epoll|inotify)\\.h$"] = "^(loop|http)/"
 	door["^(seccomp|linux/landlock|linux/seccomp)\\.h$"] = "^loop/"
 	door["^curl/"] = "^http/"
+	door["^nghttp2/"] = "^http/h2_session"
 	door["^microhttpd\\.h$"] = "^http/server"
 	door["^sqlite3\\.h$"] = "^store/"
 	door["^libfyaml\\.h$"] = "^flow/"

@@ -49,7 +49,6 @@ static struct outcome feed(struct str wire, size_t piece, bool is_head_request)
 	struct buf in;
 
 	t->client = &client;
-	t->is_h1_only = true;
 	t->is_head_request = is_head_request;
 	arena_init(&t->arena, 16u << 20);
 	buf_init(&t->body, BODY_MAX);

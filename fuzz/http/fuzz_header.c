@@ -45,7 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	const char *p = (const char *)bytes, *end = p + n;
 
 	t->client = &client;
-	t->is_h1_only = n % 2;
 	arena_init(&t->arena, 16u << 20);
 	buf_init(&t->body, 100000);
 	check_helpers(&t->arena, str_from(p, n));

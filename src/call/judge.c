@@ -106,6 +106,8 @@ static const char *error_title(enum http_error error)
 		[HTTP_ERROR_FIRST_BYTE_TIMEOUT] = "No answer came in time",
 		[HTTP_ERROR_TOTAL_TIMEOUT] = "The call took too long",
 		[HTTP_ERROR_TOO_SLOW] = "The answer came too slowly",
+		[HTTP_ERROR_REFUSED_STREAM] = "The server would not take the call",
+		[HTTP_ERROR_ENHANCE_YOUR_CALM] = "The server wants fewer calls",
 		[HTTP_ERROR_BLOCKED_ADDRESS] = "This address may not be called",
 		[HTTP_ERROR_INVALID_REQUEST] = "The request is not valid",
 		[HTTP_ERROR_CANCELLED] = "The call was cancelled",

@@ -51,6 +51,7 @@ static const struct error_rule {
 	{ HTTP_ERROR_CANCELLED, THEN_FAIL, 0 },
 	{ HTTP_ERROR_DNS_NOT_FOUND, THEN_RETRY, 2 }, /* a name that is not there seldom appears */
 	{ HTTP_ERROR_BAD_ENCODING, THEN_RETRY, 2 },
+	{ HTTP_ERROR_ENHANCE_YOUR_CALM, THEN_WAIT, 0 }, /* HTTP/2's 429 */
 };
 
 /* No kind of authentication that is known so far renews its credential. */
@@ -82,7 +83,7 @@ static struct decision decide_error(const struct call_spec *s, const struct call
 	/* Credentials do not get better by themselves; there are proxies that say 401. */
 	if (x->error == HTTP_ERROR_PROXY && (x->status == 407 || x->status == 401))
 		d.then = THEN_FAIL;
-	if (d.then == THEN_RETRY && x->certainty != HTTP_NOT_SENT && !call_spec_is_repeatable(s))
+	if (d.then != THEN_FAIL && x->certainty != HTTP_NOT_SENT && !call_spec_is_repeatable(s))
 		d.then = THEN_FAIL;
 	return d;
 }

@@ -317,6 +317,7 @@ static struct http_transfer *transfer_from_pool(struct http_client *c)
 	if (!t)
 		return NULL;
 	list_init(&t->link);
+	list_init(&t->h2.link);
 	t->client = c;
 	arena_init(&t->arena, ARENA_BYTES);
 	buf_init(&t->head_out, REQUEST_HEAD_BYTES);
@@ -334,6 +335,7 @@ static void forget_last_use(struct http_transfer *t, size_t max_body)
 	t->proxy_uploaded = 0;
 	t->forbids_reuse = t->says_close = t->says_keep_alive = false;
 	t->attempt_by = 0;
+	t->h2 = (struct h2_stream){ .link = { &t->h2.link, &t->h2.link } };
 	t->marks = (struct http_timings){ 0 };
 	t->started_ns = t->is_own ? clock_mono_ns() : 0;
 	t->arrived = t->head_bytes = t->body_wire = t->codings = t->sunk = 0;
@@ -424,6 +426,7 @@ static void on_soon(struct loop_soon *soon)
 		transfer_deliver(t, t->refusal, t->why.msg);
 	}
 	multi_drain_dirty(c);
+	h2_turn(c);
 	if (!c->is_closed)
 		h1_trim(c);
 }

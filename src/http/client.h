@@ -41,6 +41,8 @@ enum http_certainty {
 	X(FIRST_BYTE_TIMEOUT, "first_byte_timeout")                                                                    \
 	X(TOTAL_TIMEOUT, "total_timeout")                                                                              \
 	X(TOO_SLOW, "too_slow")                                                                                        \
+	X(REFUSED_STREAM, "refused_stream")                                                                            \
+	X(ENHANCE_YOUR_CALM, "enhance_your_calm")                                                                      \
 	X(BLOCKED_ADDRESS, "blocked_address")                                                                          \
 	X(INVALID_REQUEST, "invalid_request")                                                                          \
 	X(CANCELLED, "cancelled")                                                                                      \
@@ -56,13 +58,23 @@ enum http_error {
 const char *http_error_name(enum http_error error); /* "connect_refused" ... */
 
 /*
- * What carries a transfer. The own HTTP/1.1 tier is the stricter one and costs a third; libcurl's speaks HTTP/2 where
- * TLS offers it. One client may use both; each is opened with its first transfer.
+ * What carries a transfer. The own tier is the stricter one, costs a third and speaks HTTP/2 for those who wish it; libcurl's speaks
+ * HTTP/1.1. One client may use both; each is opened with its first transfer.
  */
 enum http_tier {
 	HTTP_TIER_DEFAULT, /* request: the client's; client: HTTP_TIER_H1 */
 	HTTP_TIER_CURL,
 	HTTP_TIER_H1,
+};
+
+/*
+ * Which HTTP a request wants. With TLS the server chooses among what is offered (ALPN). HTTP/2 carries many transfers over few connections;
+ * HTTP/1.1 costs less CPU a transfer. A server that answers HTTP_1_1_REQUIRED (RFC 9113 7) gets HTTP/1.1 whatever the wish.
+ */
+enum http_version_wish {
+	HTTP_WISH_1_1,
+	HTTP_WISH_2_OR_1_1, /* over plain http this is HTTP/1.1 */
+	HTTP_WISH_2,	    /* over plain http with prior knowledge (RFC 9113 3.3) */
 };
 
 struct http_client_config {
@@ -121,6 +133,7 @@ struct http_request {
 	size_t max_body;	   /* decoded bytes; 0 = 10 MB */
 	enum http_tier tier;
 	const struct http_proxy *proxy; /* NULL = none. With one: libcurl's tier, HTTP/1.1, whatever `tier` says */
+	enum http_version_wish http_version; /* libcurl's tier knows HTTP/1.1 alone */
 	bool tls_no_verify; /* of the server; a proxy's certificate is always checked */
 	bool fresh_connection; /* do not reuse a connection (needed nowhere for safety: a resend is prevented anyway) */
 };

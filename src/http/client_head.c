@@ -15,39 +15,37 @@
 /* What is wrong with an answer whose request was sent: ambiguous unless said otherwise. */
 #define refuse(t, error, ...) (transfer_fail((t), (error), HTTP_AMBIGUOUS, __VA_ARGS__), REFUSED)
 
-/* "HTTP/1.1 200 OK" or "HTTP/2 200". */
+/* The three digits that `text` begins with; 0 when there are none, or less than 100. */
+static int parse_status(struct str text)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (i >= text.len || text.ptr[i] < '0' || text.ptr[i] > '9')
+			return 0;
+		status = status * 10 + (text.ptr[i] - '0');
+	}
+	return status >= 100 ? status : 0;
+}
+
+/* "HTTP/1.1 200 OK" */
 static bool parse_status_line(struct http_transfer *t, struct str line)
 {
 	struct str version = str_split(&line, ' ');
+	bool is_10 = str_eq(version, STR("HTTP/1.0"));
 
-	if (!str_starts(version, STR("HTTP/")))
+	if (!is_10 && !str_eq(version, STR("HTTP/1.1")))
 		return false;
-	version = str_from(version.ptr + 5, version.len - 5);
-	bool is_h1 = str_eq(version, STR("1.1")) || str_eq(version, STR("1.0"));
-	bool is_h2 = str_eq(version, STR("2")) || str_eq(version, STR("3"));
-	if (!is_h1 && (!is_h2 || t->is_h1_only))
+	if (line.len > 3 && line.ptr[3] != ' ')
 		return false;
-	if (line.len < 3 || (line.len > 3 && line.ptr[3] != ' '))
-		return false;
-	int status = 0;
-	for (int i = 0; i < 3; i++) {
-		if (line.ptr[i] < '0' || line.ptr[i] > '9')
-			return false;
-		status = status * 10 + (line.ptr[i] - '0');
-	}
-	t->http_version = is_h2			  ? (version.ptr[0] == '2' ? STR("2") : STR("3"))
-			  : version.ptr[2] == '0' ? STR("1.0")
-						  : STR("1.1");
-	t->status = status;
-	return status >= 100;
+	t->http_version = is_10 ? STR("1.0") : STR("1.1");
+	t->status = parse_status(line);
+	return t->status != 0;
 }
 
-static size_t on_status_line(struct http_transfer *t, struct str line, size_t ok)
+/* t->status is known: what was said before it, by an interim answer, no longer counts. */
+static size_t begin_fields(struct http_transfer *t, size_t ok)
 {
-	if (!parse_status_line(t, line)) {
-		t->status = 0;
-		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "the status line makes no sense");
-	}
 	if (t->status == 101)
 		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "the server switched protocols unasked");
 	if (t->status < 200 && ++t->interim > INTERIM_MAX)
@@ -59,6 +57,15 @@ static size_t on_status_line(struct http_transfer *t, struct str line, size_t ok
 	t->keep_alive = -1;
 	t->head = HEAD_FIELDS;
 	return ok;
+}
+
+static size_t on_status_line(struct http_transfer *t, struct str line, size_t ok)
+{
+	if (!parse_status_line(t, line)) {
+		t->status = 0;
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "the status line makes no sense");
+	}
+	return begin_fields(t, ok);
 }
 
 /* Content-Length: digits, or the same digits several times (RFC 9112 6.3 rule 5). */
@@ -248,13 +255,21 @@ static size_t on_head_end(struct http_transfer *t, size_t ok)
 	return ok;
 }
 
+bool head_count(struct http_transfer *t, size_t bytes)
+{
+	t->head_bytes += bytes;
+	if (t->head_bytes > HEADERS_MAX_BYTES)
+		transfer_fail(t, HTTP_ERROR_HEADERS_TOO_LARGE, HTTP_AMBIGUOUS, "the head is longer than %d bytes",
+			      HEADERS_MAX_BYTES);
+	return t->head_bytes <= HEADERS_MAX_BYTES;
+}
+
 static size_t on_line(struct http_transfer *t, struct str line)
 {
 	size_t ok = line.len;
 
-	t->head_bytes += ok;
-	if (t->head_bytes > HEADERS_MAX_BYTES)
-		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "the head is longer than %d bytes", HEADERS_MAX_BYTES);
+	if (!head_count(t, ok))
+		return REFUSED;
 	if (t->head == HEAD_COMPLETE)
 		return ok; /* trailers are counted and left out */
 	if (ok > HEADER_FIELD_MAX_BYTES)
@@ -286,6 +301,51 @@ bool head_take_line(struct http_transfer *t, struct str line)
 {
 	return on_line(t, line) == line.len;
 }
+
+/* ---- a head without lines ---- */
+
+bool head_take_status(struct http_transfer *t, struct str value)
+{
+	t->status = value.len == 3 ? parse_status(value) : 0;
+	t->http_version = STR("2");
+	if (t->status == 0)
+		transfer_fail(t, HTTP_ERROR_BAD_RESPONSE, HTTP_AMBIGUOUS, "the status makes no sense");
+	return t->status != 0 && begin_fields(t, 1) == 1;
+}
+
+bool head_take_field(struct http_transfer *t, struct str name, struct str value)
+{
+	char *copy;
+
+	value = str_trim(value);
+	if (name.len + value.len > HEADER_FIELD_MAX_BYTES)
+		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "a field is longer than %d bytes",
+			      HEADER_FIELD_MAX_BYTES);
+	if (t->headers.n >= HEADERS_MAX)
+		return refuse(t, HTTP_ERROR_HEADERS_TOO_LARGE, "more than %d fields", HEADERS_MAX);
+	if (!header_is_token(name))
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a field name that is no token");
+	if (!header_value_is_clean(value))
+		return refuse(t, HTTP_ERROR_BAD_RESPONSE, "a line break or NUL inside a field");
+	copy = arena_alloc(&t->arena, name.len + value.len + 1);
+	if (!copy)
+		return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");
+	memcpy(copy, name.ptr, name.len);
+	if (value.len)
+		memcpy(copy + name.len, value.ptr, value.len);
+	name.ptr = copy;
+	value.ptr = copy + name.len;
+	if (add_field(t, name, value) != 0)
+		return refuse(t, HTTP_ERROR_INTERNAL, "out of memory");
+	return note_field(t, name, value, 1) == 1;
+}
+
+bool head_take_end(struct http_transfer *t)
+{
+	return on_head_end(t, 1) == 1;
+}
+
+/* ---- the body ---- */
 
 static size_t body_failed(struct http_transfer *t, int code)
 {

@@ -93,12 +93,32 @@ struct verdict {
 	enum http_certainty certainty;
 };
 
+/* What becomes of a transfer's HTTP/2 stream. */
+enum h2_fate {
+	H2_FATE_OPEN,
+	H2_FATE_ANSWERED,  /* the answer has come to its end; whether it is whole is looked at on delivery */
+	H2_FATE_REFUSED,   /* the transfer's refusal says why */
+	H2_FATE_AGAIN,	   /* nothing of it has left: on another connection */
+	H2_FATE_AGAIN_1_1, /* the server wants HTTP/1.1, and has done nothing */
+};
+
+/* A transfer's place in HTTP/2; offsets count the bytes that the session wrote before. */
+struct h2_stream {
+	struct list link; /* among those who wait at the origin, the session's streams, or those to be delivered */
+	int32_t id;	  /* 0 = none */
+	enum h2_fate fate;
+	bool has_status, has_fields; /* of the block of fields that is being read */
+	uint64_t from;		     /* where its HEADERS begin; UINT64_MAX = not written yet */
+	uint64_t to;		     /* where its last frame ends; 0 = not written yet */
+	unsigned moves;		     /* from one connection to another */
+};
+
 /* What the handle is set to from its last use; an equal setting is not made again. */
 struct applied {
 	enum { METHOD_NONE, METHOD_GET, METHOD_HEAD, METHOD_POST } method;
 	char custom[24]; /* CURLOPT_CUSTOMREQUEST, "" = none */
 	msec_t connect_timeout;
-	bool no_verify, fresh, forbid_reuse, is_https, has_proxy;
+	bool no_verify, fresh, forbid_reuse, has_proxy;
 };
 
 struct http_transfer {
@@ -137,7 +157,7 @@ struct http_transfer {
 	/* what is known of the conversation */
 	int prereqs; /* times libcurl was about to send, or 1 = our socket took a byte: 0 = provably not sent */
 	bool is_own; /* carried by the own tier */
-	bool is_head_request, is_h1_only, is_blocked, has_host_name;
+	bool is_head_request, is_blocked, has_host_name;
 	bool is_plain; /* no TLS on its socket */
 	size_t arrived; /* all bytes of head and body */
 	char ip[48];
@@ -167,7 +187,8 @@ struct http_transfer {
 	struct h1_conn *conn;
 	struct h1_origin *origin;
 	struct h1_parser parser;
-	struct buf head_out; /* the request's head, as sent */
+	struct h2_stream h2;
+	struct buf head_out; /* the request's head in HTTP/1.1; HTTP/2 takes its fields from there */
 	size_t sent;	     /* bytes of head and body */
 	bool wants_fresh, forbids_reuse, says_close, says_keep_alive;
 	msec_t keep_alive; /* the server keeps an idle connection for so long; -1 = it did not say */
@@ -226,6 +247,11 @@ size_t head_on_line(char *line, size_t size, size_t n, void *arg);
 size_t head_on_body(char *bytes, size_t size, size_t n, void *arg);
 bool head_take_line(struct http_transfer *t, struct str line); /* with its line feed; false = refused */
 bool head_take_body(struct http_transfer *t, struct str bytes);
+/* The same guard where the head comes in fields and not in lines (HTTP/2); each copies what it keeps. */
+bool head_take_status(struct http_transfer *t, struct str value);
+bool head_take_field(struct http_transfer *t, struct str name, struct str value);
+bool head_take_end(struct http_transfer *t);
+bool head_count(struct http_transfer *t, size_t bytes); /* towards the limit of a head; trailers count, too */
 int head_on_prereq(void *arg, char *ip, char *local_ip, int port, int local_port);
 
 /* client_proxy.c; all but the first do nothing for a transfer without proxy */
@@ -242,7 +268,7 @@ bool proxy_refuses(struct http_transfer *t); /* is this head, now complete, the 
 int h1_open(struct http_client *c, struct err *e); /* sets c->h1 */
 void h1_close(struct http_client *c);		   /* no callback after it */
 void h1_bury(struct http_client *c);
-int h1_find_origin(struct http_transfer *t, const struct url *u, bool no_verify);
+int h1_find_origin(struct http_transfer *t, const struct url *u, const struct http_request *r);
 int h1_write_head(struct http_transfer *t, const struct http_request *r, const struct url *u); /* 0 or -ERR_NO_MEMORY */
 void h1_begin(struct http_transfer *t);							       /* may deliver */
 void h1_drop(struct http_transfer *t); /* takes it from its connection, without a word */
@@ -251,6 +277,7 @@ void h1_pause(struct http_transfer *t);
 void h1_read_on(struct http_transfer *t);      /* may deliver */
 void h1_trim(struct http_client *c);	       /* idle connections beyond the limit */
 void h1_attempt_over(struct http_transfer *t); /* may deliver */
+void h2_turn(struct http_client *c);	       /* what HTTP/2 has gathered in this turn; delivers */
 
 /* client_map.c */
 struct verdict map_result(struct http_transfer *t, CURLcode code, const char **ret_detail);

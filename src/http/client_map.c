@@ -149,7 +149,8 @@ static struct verdict success(struct http_transfer *t, const char **ret_detail)
 		*ret_detail = "the body is not as long as its Content-Length";
 		return verdict(HTTP_ERROR_TRUNCATED, HTTP_AMBIGUOUS);
 	}
-	bool may_be_empty = t->body_wire == 0 && (!t->wants_body || t->has_length || t->has_coding_chunked);
+	bool has_end = t->has_length || t->has_coding_chunked || str_eq(t->http_version, STR("2"));
+	bool may_be_empty = t->body_wire == 0 && (!t->wants_body || has_end);
 	if (t->codings > 0 && !may_be_empty && (!t->decoder || decoder_end(t->decoder, &t->why) != 0)) {
 		*ret_detail = t->decoder ? t->why.msg : "the body is empty but has a content coding";
 		return verdict(HTTP_ERROR_BAD_ENCODING, HTTP_AMBIGUOUS);

@@ -124,7 +124,6 @@ int proxy_copy(struct http_transfer *t, const struct http_proxy *proxy, const st
 	}
 	t->is_tunnel = origin->scheme.len == 5;
 	t->is_plain = !t->is_tunnel && ret->scheme.len == 4;
-	t->is_h1_only = true;
 	t->proxy_url = arena_c(&t->arena, proxy->url);
 	if (!t->proxy_url || make_key(t, proxy) != 0)
 		return -ERR_NO_MEMORY;
@@ -140,8 +139,6 @@ int proxy_apply(struct http_transfer *t)
 		return 0;
 	t->applied.has_proxy = has_proxy;
 	(void)curl_easy_setopt(h, CURLOPT_PROXYHEADER, t->proxy_lines);
-	(void)curl_easy_setopt(h, CURLOPT_HTTP_VERSION,
-			       (long)(has_proxy ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
 	(void)curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
 	(void)curl_easy_setopt(h, CURLOPT_XFERINFODATA, t);
 	(void)curl_easy_setopt(h, CURLOPT_NOPROGRESS, has_proxy ? 0L : 1L);

@@ -41,7 +41,7 @@ static void set_conduct(CURL *h, const struct http_client *c)
 	(void)curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	(void)curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
 	(void)curl_easy_setopt(h, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-	(void)curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS); /* never h2c: broken in 7.88 */
+	(void)curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* it would repeat streams unasked */
 	(void)curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	(void)curl_easy_setopt(h, CURLOPT_CAPATH,
 			       NULL); /* else libcurl parses the whole bundle for each connection: 21 ms */
@@ -240,9 +240,8 @@ static void set_verification(struct http_transfer *t, bool no_verify)
 
 static int copy_for_h1(struct http_transfer *t, const struct http_request *r, const struct url *url)
 {
-	t->is_h1_only = true;
 	t->wants_fresh = r->fresh_connection;
-	if (h1_find_origin(t, url, r->tls_no_verify) != 0)
+	if (h1_find_origin(t, url, r) != 0)
 		return -ERR_NO_MEMORY;
 	return h1_write_head(t, r, url);
 }
@@ -264,7 +263,11 @@ int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 	t->is_head_request = str_eq(r->method, STR("HEAD"));
 	if (t->is_own)
 		return copy_for_h1(t, r, &url);
-	t->is_h1_only = t->is_plain = url.scheme.len == 4;
+	if (r->http_version == HTTP_WISH_2) {
+		invalid(t, "libcurl's tier speaks HTTP/1.1 only", r->url);
+		return 0;
+	}
+	t->is_plain = url.scheme.len == 4;
 	if (r->proxy && proxy_copy(t, r->proxy, &url, &proxy) != 0)
 		return -ERR_NO_MEMORY;
 	if (t->refusal.error != HTTP_ERROR_NONE)
@@ -277,8 +280,6 @@ int transfer_copy_request(struct http_transfer *t, const struct http_request *r)
 	set_verification(t, r->tls_no_verify);
 	set_switch(t, &t->applied.fresh, r->fresh_connection, CURLOPT_FRESH_CONNECT);
 	set_switch(t, &t->applied.forbid_reuse, false, CURLOPT_FORBID_REUSE);
-	set_switch(t, &t->applied.is_https, !t->is_h1_only,
-		   CURLOPT_PIPEWAIT); /* TLS may turn out to be HTTP/2: then share it */
 	return copy_fields(t, r, t->applied.method == METHOD_POST);
 }
 

@@ -16,11 +16,13 @@
  *   RECEIVING   the request is out; bytes go through h1_parse.c
  *   IDLE        clean, registered for reading: whatever arrives now (an end, bytes nobody asked for) closes it
  *
+ * Where HTTP/2 was agreed on, CONNECTING (plain) or HANDSHAKE is followed by GREETING and SESSION: h2_conn.c.
+ *
  * A transfer has the connection from RESOLVING to the end of the answer, and nobody else. Before a transfer is
  * delivered the connection has gone to IDLE or CLOSED, and after it nothing here is touched: the callback may have
  * freed it all.
  */
-#include "http/h1_int.h"
+#include "http/h2_int.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 
@@ -38,13 +40,15 @@
 	(HEADER_FIELD_MAX_BYTES + H1_SCRATCH_BYTES) /* one line that is not whole, and what was read with it */
 #define IN_KEPT_BYTES 4096u
 
-static const uint8_t may_follow[] = {
+static const uint16_t may_follow[] = {
 	[H1_RESOLVING] = BIT(H1_CONNECTING) | BIT(H1_CLOSED),
-	[H1_CONNECTING] = BIT(H1_CONNECTING) | BIT(H1_HANDSHAKE) | BIT(H1_SENDING) | BIT(H1_CLOSED),
-	[H1_HANDSHAKE] = BIT(H1_SENDING) | BIT(H1_CLOSED),
+	[H1_CONNECTING] = BIT(H1_CONNECTING) | BIT(H1_HANDSHAKE) | BIT(H1_SENDING) | BIT(H1_GREETING) | BIT(H1_CLOSED),
+	[H1_HANDSHAKE] = BIT(H1_SENDING) | BIT(H1_GREETING) | BIT(H1_CLOSED),
 	[H1_SENDING] = BIT(H1_RECEIVING) | BIT(H1_CLOSED),
 	[H1_RECEIVING] = BIT(H1_IDLE) | BIT(H1_CLOSED),
 	[H1_IDLE] = BIT(H1_SENDING) | BIT(H1_CLOSED),
+	[H1_GREETING] = BIT(H1_SESSION) | BIT(H1_CLOSED),
+	[H1_SESSION] = BIT(H1_CLOSED),
 	[H1_CLOSED] = 0,
 };
 
@@ -58,7 +62,7 @@ static void conn_move(struct h1_conn *c, enum h1_state to)
 	c->state = to;
 }
 
-static uint32_t since_start(const struct http_transfer *t)
+uint32_t h1_since_start(const struct http_transfer *t)
 {
 	uint64_t us = (clock_mono_ns() - t->started_ns) / 1000;
 
@@ -72,7 +76,9 @@ static void deliver_refusal(struct h1_conn *c)
 {
 	struct http_transfer *t = c->t;
 
-	t->marks.total = since_start(t);
+	t->marks.total = h1_since_start(t);
+	if (c->is_opening)
+		h2_share_refusal(c);
 	h1_conn_close(c);
 	transfer_deliver(t, t->refusal, t->why.msg);
 }
@@ -81,6 +87,11 @@ static void refuse(struct h1_conn *c, enum http_error error, const char *why)
 {
 	transfer_fail(c->t, error, c->t->prereqs ? HTTP_AMBIGUOUS : HTTP_NOT_SENT, "%s", why);
 	deliver_refusal(c);
+}
+
+void h1_conn_refuse(struct h1_conn *c, enum http_error error, const char *why)
+{
+	refuse(c, error, why);
 }
 
 /* HTTP/1.1 stays open unless told, 1.0 closes unless told (RFC 9112 9.3); anything odd closes. */
@@ -102,7 +113,7 @@ static void finish(struct h1_conn *c, bool may_be_kept)
 	const char *detail;
 	struct verdict v = map_result(t, CURLE_OK, &detail);
 
-	t->marks.total = since_start(t);
+	t->marks.total = h1_since_start(t);
 	if (!may_be_kept || v.error != HTTP_ERROR_NONE) {
 		h1_conn_close(c);
 	} else {
@@ -128,7 +139,7 @@ static bool on_bytes(struct h1_conn *c, struct str bytes)
 	size_t used = 0;
 
 	if (t->arrived == 0)
-		t->marks.first_byte = since_start(t);
+		t->marks.first_byte = h1_since_start(t);
 	t->arrived += bytes.len;
 	if (is_kept && buf_append(&c->in, bytes.ptr, bytes.len) != 0)
 		goto no_memory;
@@ -200,14 +211,18 @@ static ssize_t read_plain(struct h1_conn *c, char *to, size_t n, enum h1_end *re
 	return 0;
 }
 
+ssize_t h1_conn_recv(struct h1_conn *c, char *to, size_t n, enum h1_end *ret_end)
+{
+	return c->ssl ? h1_tls_read(c, to, n, ret_end) : read_plain(c, to, n, ret_end);
+}
+
 static void conn_read(struct h1_conn *c)
 {
 	char *scratch = c->h1->scratch;
 	enum h1_end end;
 
 	while (!c->t->is_paused) {
-		ssize_t n = c->ssl ? h1_tls_read(c, scratch, H1_SCRATCH_BYTES, &end)
-				   : read_plain(c, scratch, H1_SCRATCH_BYTES, &end);
+		ssize_t n = h1_conn_recv(c, scratch, H1_SCRATCH_BYTES, &end);
 		if (n <= 0) {
 			if (end != H1_END_NONE)
 				on_end(c, end);
@@ -262,6 +277,16 @@ static ssize_t write_some(struct h1_conn *c)
 	return n;
 }
 
+ssize_t h1_conn_send(struct h1_conn *c, const char *bytes, size_t n)
+{
+	if (c->ssl)
+		return h1_tls_write(c, bytes, n);
+	ssize_t sent = send(c->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent > 0)
+		c->wire_out += (size_t)sent;
+	return sent;
+}
+
 /* Part of the request is out and no more will go: perhaps the server has said why (413) before it closed. */
 static void on_send_failed(struct h1_conn *c)
 {
@@ -307,7 +332,7 @@ static void conn_send(struct h1_conn *c)
 			return;
 		}
 	}
-	t->marks.sent = since_start(t);
+	t->marks.sent = h1_since_start(t);
 	conn_move(c, H1_RECEIVING);
 	if (h1_watch(c, t->is_paused ? 0 : EPOLLIN) != 0)
 		refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
@@ -344,6 +369,21 @@ static void close_socket(struct h1_conn *c)
 	c->registered = 0;
 }
 
+/* The connection stands, TLS included. */
+static void begin(struct h1_conn *c, bool is_h2)
+{
+	const struct h1_origin *o = c->origin;
+
+	if (is_h2) {
+		h2_greet(c);
+	} else if (o->wish == HTTP_WISH_2 && !o->needs_1_1) {
+		refuse(c, HTTP_ERROR_TLS_PROTOCOL, "the server does not speak HTTP/2");
+	} else {
+		h2_is_not_spoken(c);
+		begin_request(c);
+	}
+}
+
 static void set_attempt(struct h1_conn *c, msec_t at)
 {
 	c->t->attempt_by = at;
@@ -365,8 +405,8 @@ static void shake_hands(struct h1_conn *c)
 			refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
 		return;
 	}
-	c->t->marks.tls = since_start(c->t);
-	begin_request(c);
+	c->t->marks.tls = h1_since_start(c->t);
+	begin(c, h1_tls_is_h2(c));
 }
 
 static void on_connected(struct h1_conn *c)
@@ -375,10 +415,11 @@ static void on_connected(struct h1_conn *c)
 	const void *ip = a->any.sa_family == AF_INET6 ? (void *)&a->v6.sin6_addr : (void *)&a->v4.sin_addr;
 	struct err e = ERR_INIT;
 
-	c->t->marks.connect = since_start(c->t);
+	c->t->marks.connect = h1_since_start(c->t);
 	(void)inet_ntop(a->any.sa_family, ip, c->ip, sizeof(c->ip));
 	if (!c->origin->is_tls) {
-		begin_request(c);
+		set_attempt(c, c->connect_by);
+		begin(c, h1_origin_may_h2(c->origin));
 		return;
 	}
 	conn_move(c, H1_HANDSHAKE);
@@ -482,12 +523,14 @@ void h1_conn_on_attempt_over(struct h1_conn *c)
 		refuse(c, HTTP_ERROR_CONNECT_TIMEOUT, "no connection within the connect timeout");
 	} else if (c->state == H1_HANDSHAKE) {
 		refuse(c, HTTP_ERROR_CONNECT_TIMEOUT, "no TLS handshake within the connect timeout");
+	} else if (c->state == H1_GREETING) {
+		refuse(c, HTTP_ERROR_CONNECT_TIMEOUT, "no word of HTTP/2 within the connect timeout");
 	}
 }
 
 void h1_conn_on_resolved(struct h1_conn *c, int code)
 {
-	c->t->marks.dns = since_start(c->t);
+	c->t->marks.dns = h1_since_start(c->t);
 	if (code) {
 		refuse(c, (enum http_error)code,
 		       code == HTTP_ERROR_DNS_NOT_FOUND ? "the name does not exist"
@@ -568,9 +611,18 @@ void h1_conn_on_event(struct h1_conn *c, uint32_t events)
 		if (!h1_conn_is_clean(c))
 			h1_conn_close(c);
 		break;
+	case H1_GREETING:
+	case H1_SESSION:
+		h2_on_event(c, events);
+		break;
 	default:
 		break;
 	}
+}
+
+void h1_conn_greet(struct h1_conn *c, bool is_over)
+{
+	conn_move(c, is_over ? H1_SESSION : H1_GREETING);
 }
 
 struct h1_conn *h1_conn_new(struct http_transfer *t)
@@ -595,8 +647,9 @@ struct h1_conn *h1_conn_new(struct http_transfer *t)
 
 void h1_conn_close(struct h1_conn *c)
 {
-	if (c->state == H1_IDLE)
+	if (!list_is_empty(&c->age))
 		c->h1->n_idle--;
+	h2_leave(c);
 	if (c->t)
 		c->t->conn = NULL;
 	c->t = NULL;

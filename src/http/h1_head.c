@@ -86,7 +86,7 @@ int h1_write_head(struct http_transfer *t, const struct http_request *r, const s
 			      "the request's head is longer than %zu bytes", b->max);
 		return 0;
 	}
-	if (t->origin->is_tls && t->body_out.len <= JOINED_BODY_BYTES) {
+	if (t->origin->is_tls && t->origin->wish == HTTP_WISH_1_1 && t->body_out.len <= JOINED_BODY_BYTES) {
 		add(b, t->body_out);
 		t->body_out = STR("");
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the own HTTP/1.1 tier know of each other:
+ * What the files of the own tier know of each other:
  *   h1_pool.c    origins, idle connections, the epoll set       h1_parse.c  bytes -> an answer, or a refusal
  *   h1_conn.c    one connection from name to idle               h1_tls.c    the one door to libssl
  *   h1_dns.c     names by threads, with a short memory          h1_head.c   a request -> bytes
+ * and of HTTP/2 (h2_int.h), which shares all but the parser.
  */
 #pragma once
 #include "http/client_int.h"
@@ -27,10 +28,18 @@ union h1_address {
 	struct sockaddr_in6 v6;
 };
 
-/* Where connections are alike: scheme, host, port and whether the certificate counts. */
+/* Where connections are alike: scheme, host, port, whether the certificate counts, and which HTTP is wished. */
 struct h1_origin {
 	struct list link; /* in its bucket */
 	struct list idle; /* connections, the one used last at the end */
+	/* HTTP/2's */
+	enum http_version_wish wish;
+	bool speaks_1_1;      /* the server chose HTTP/1.1 last time */
+	bool needs_1_1;	      /* it has answered HTTP_1_1_REQUIRED: nothing else is offered any more */
+	struct list sessions; /* connections that carry one, busy or not */
+	struct list queue;    /* transfers that wait for a place in one */
+	struct list look;     /* among the tier's hungry origins */
+	size_t n_sessions, n_opening;
 	size_t refs; /* by connections and transfers; with 0 it is kept for its session, until there are too many */
 	uint32_t hash;
 	uint16_t port;
@@ -41,7 +50,8 @@ struct h1_origin {
 	char host[]; /* lower case, terminated */
 };
 
-#define H1_STATES(X) X(RESOLVING) X(CONNECTING) X(HANDSHAKE) X(SENDING) X(RECEIVING) X(IDLE) X(CLOSED)
+#define H1_STATES(X)                                                                                                   \
+	X(RESOLVING) X(CONNECTING) X(HANDSHAKE) X(SENDING) X(RECEIVING) X(IDLE) X(GREETING) X(SESSION) X(CLOSED)
 enum h1_state {
 #define X(name) H1_##name,
 	H1_STATES(X)
@@ -49,12 +59,14 @@ enum h1_state {
 };
 
 struct h1_conn {
-	struct list link; /* busy: the tier's list; idle: the origin's */
+	struct list link; /* busy, and with HTTP/2 always: the tier's list; idle: the origin's */
 	struct list age;  /* idle: the tier's, oldest first */
 	struct list name; /* RESOLVING: among those who wait for the name */
 	struct h1 *h1;
 	struct h1_origin *origin;
-	struct http_transfer *t; /* NULL when IDLE or CLOSED */
+	struct http_transfer *t; /* NULL when IDLE, SESSION or CLOSED */
+	struct h2 *h2;		 /* NULL = HTTP/1.1, or not known yet */
+	bool is_opening;	 /* others wait at the origin for what this one will become */
 	enum h1_state state;
 	int fd;
 	uint32_t registered; /* with epoll */
@@ -84,6 +96,9 @@ struct h1 {
 	size_t n_origins;
 	struct list busy, idle; /* connections; idle ones by age */
 	size_t n_idle;
+	struct list hungry;   /* HTTP/2: origins to be looked after, */
+	struct list dirty;    /* connections with something to say, */
+	struct list finished; /* and transfers to be delivered, at the end of the turn */
 	struct list names;
 	size_t n_names;
 	struct loop_timer sweep;
@@ -99,10 +114,18 @@ enum h1_end {
 	H1_END_RESET,
 };
 
+/* May HTTP/2 be offered? What the server makes of it is another matter. */
+static inline bool h1_origin_may_h2(const struct h1_origin *o)
+{
+	return o->wish != HTTP_WISH_1_1 && !o->needs_1_1;
+}
+
 /* h1_pool.c */
-struct h1_origin *h1_origin_get(struct h1 *h, const struct url *u, bool no_verify); /* a reference; NULL = no memory */
+/* A reference; NULL = no memory. */
+struct h1_origin *h1_origin_get(struct h1 *h, const struct url *u, bool no_verify, enum http_version_wish wish);
 void h1_origin_put(struct h1_origin *o);
 void h1_idle_add(struct h1_conn *c);
+void h1_idle_note(struct h1_conn *c); /* its age alone: for one that stays where it is */
 int h1_watch(struct h1_conn *c, uint32_t events); /* 0 or -ERR_IO */
 
 /* h1_conn.c */
@@ -117,6 +140,11 @@ void h1_conn_read_on(struct h1_conn *c);	       /* after a pause; may deliver */
 void h1_conn_on_resolved(struct h1_conn *c, int code); /* 0, or HTTP_ERROR_DNS_...; may deliver */
 void h1_conn_on_attempt_over(struct h1_conn *c);       /* the time for this step is up; may deliver */
 void h1_conn_close(struct h1_conn *c);		       /* its transfer, if any, is let go without a word */
+void h1_conn_greet(struct h1_conn *c, bool is_over);   /* into GREETING; with `is_over` into SESSION */
+void h1_conn_refuse(struct h1_conn *c, enum http_error error, const char *why); /* closes and delivers */
+ssize_t h1_conn_recv(struct h1_conn *c, char *to, size_t n, enum h1_end *ret_end); /* > 0, or 0 with how it ended */
+ssize_t h1_conn_send(struct h1_conn *c, const char *bytes, size_t n); /* as send(); counts wire_out */
+uint32_t h1_since_start(const struct http_transfer *t);		      /* microseconds, never 0 */
 
 /* h1_dns.c */
 /* 1 = c->addresses are filled; 0 = h1_conn_on_resolved() will be called; -1 = too many wait already, or no memory. */
@@ -129,6 +157,7 @@ int h1_tls_open(struct h1_conn *c, struct err *e); /* 0 or -code */
 int h1_tls_handshake(struct h1_conn *c, uint32_t *ret_events);
 ssize_t h1_tls_read(struct h1_conn *c, char *to, size_t n, enum h1_end *ret_end); /* > 0, or 0 with how it ended */
 ssize_t h1_tls_write(struct h1_conn *c, const char *bytes, size_t n); /* as send(): -1 and errno, EAGAIN among them */
+bool h1_tls_is_h2(struct h1_conn *c);	    /* what the server chose */
 bool h1_tls_has_pending(struct h1_conn *c); /* bytes were read off the socket and not yet handed out */
 void h1_tls_close(struct h1_conn *c);
 void h1_tls_forget_session(struct h1_origin *o);

@@ -4,7 +4,7 @@
  * connection is registered for reading once and stays so from request to request: an epoll_ctl costs as much as parsing
  * an answer.
  */
-#include "http/h1_int.h"
+#include "http/h2_int.h"
 #include "base/alloc.h"
 
 #include <arpa/inet.h>
@@ -23,19 +23,21 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-static uint32_t hash_of(const struct url *u, bool no_verify)
+static uint32_t hash_of(const struct url *u, bool no_verify, enum http_version_wish wish)
 {
-	uint32_t hash = 2166136261u ^ u->port ^ (uint32_t)no_verify << 17; /* FNV-1a */
+	uint32_t hash = 2166136261u ^ u->port ^ (uint32_t)no_verify << 17 ^ (uint32_t)wish << 18; /* FNV-1a */
 
 	for (size_t i = 0; i < u->host.len; i++)
 		hash = (hash ^ (unsigned char)lower(u->host.ptr[i])) * 16777619u;
 	return hash;
 }
 
-static bool is_same(const struct h1_origin *o, uint32_t hash, const struct url *u, bool no_verify)
+static bool is_same(const struct h1_origin *o, uint32_t hash, const struct url *u, bool no_verify,
+		    enum http_version_wish wish)
 {
 	return o->hash == hash && o->port == u->port && o->is_tls == (u->scheme.len == 5) &&
-	       o->no_verify == no_verify && str_eq_nocase(str_from(o->host, o->host_len), u->host);
+	       o->no_verify == no_verify && o->wish == wish &&
+	       str_eq_nocase(str_from(o->host, o->host_len), u->host);
 }
 
 /* "127.0.0.1", and all that inet_aton() takes for an address (127.1, 0x7f000001), as every getaddrinfo() does. */
@@ -52,6 +54,7 @@ static bool parse_literal(struct h1_origin *o, bool is_ipv6)
 static void origin_free(struct h1 *h, struct h1_origin *o)
 {
 	list_remove(&o->link);
+	list_remove(&o->look);
 	h->n_origins--;
 	h1_tls_forget_session(o);
 	free(o);
@@ -68,14 +71,14 @@ static void forget_unused(struct h1 *h)
 	}
 }
 
-struct h1_origin *h1_origin_get(struct h1 *h, const struct url *u, bool no_verify)
+struct h1_origin *h1_origin_get(struct h1 *h, const struct url *u, bool no_verify, enum http_version_wish wish)
 {
-	uint32_t hash = hash_of(u, no_verify);
+	uint32_t hash = hash_of(u, no_verify, wish);
 	struct list *bucket = &h->buckets[hash % H1_ORIGIN_BUCKETS];
 
 	LIST_FOREACH (node, bucket) {
 		struct h1_origin *found = LIST_ENTRY(node, struct h1_origin, link);
-		if (is_same(found, hash, u, no_verify)) {
+		if (is_same(found, hash, u, no_verify, wish)) {
 			found->refs++;
 			return found;
 		}
@@ -90,11 +93,15 @@ struct h1_origin *h1_origin_get(struct h1 *h, const struct url *u, bool no_verif
 	o->port = u->port;
 	o->is_tls = u->scheme.len == 5;
 	o->no_verify = no_verify;
+	o->wish = wish;
 	o->host_len = u->host.len;
 	for (size_t i = 0; i < u->host.len; i++)
 		o->host[i] = lower(u->host.ptr[i]);
 	o->is_literal = parse_literal(o, u->is_ipv6);
 	list_init(&o->idle);
+	list_init(&o->sessions);
+	list_init(&o->queue);
+	list_init(&o->look);
 	list_add_last(bucket, &o->link);
 	h->n_origins++;
 	return o;
@@ -109,12 +116,17 @@ void h1_origin_put(struct h1_origin *o)
 
 void h1_idle_add(struct h1_conn *c)
 {
+	list_remove(&c->link);
+	list_add_last(&c->origin->idle, &c->link);
+	h1_idle_note(c);
+}
+
+void h1_idle_note(struct h1_conn *c)
+{
 	struct h1 *h = c->h1;
 
 	c->idle_turn = h->turn;
 	c->idle_since = loop_now(h->loop);
-	list_remove(&c->link);
-	list_add_last(&c->origin->idle, &c->link);
 	list_add_last(&h->idle, &c->age);
 	h->n_idle++;
 	if (h->n_idle > h->client->config.max_idle) /* after the end of the turn: most are taken again until then */
@@ -177,8 +189,13 @@ static struct h1_conn *idle_take(struct h1 *h, struct h1_origin *o)
 void h1_begin(struct http_transfer *t)
 {
 	struct h1 *h = t->client->h1;
-	struct h1_conn *c = t->wants_fresh ? NULL : idle_take(h, t->origin);
+	struct h1_conn *c;
 
+	if (h2_is_wanted(t->origin)) {
+		h2_begin(t);
+		return;
+	}
+	c = t->wants_fresh ? NULL : idle_take(h, t->origin);
 	if (c) {
 		h1_conn_reuse(c, t);
 		return;
@@ -194,8 +211,10 @@ void h1_begin(struct http_transfer *t)
 
 void h1_drop(struct http_transfer *t)
 {
-	if (t->conn)
+	if (t->conn && t->conn->state != H1_SESSION)
 		h1_conn_close(t->conn);
+	else
+		h2_drop(t);
 }
 
 void h1_pause(struct http_transfer *t)
@@ -217,9 +236,13 @@ void h1_forget(struct http_transfer *t)
 	t->origin = NULL;
 }
 
-int h1_find_origin(struct http_transfer *t, const struct url *u, bool no_verify)
+int h1_find_origin(struct http_transfer *t, const struct url *u, const struct http_request *r)
 {
-	t->origin = h1_origin_get(t->client->h1, u, no_verify);
+	bool is_plain = u->scheme.len == 4; /* nobody to negotiate with: the one that every server knows */
+	enum http_version_wish wish =
+	    is_plain && r->http_version == HTTP_WISH_2_OR_1_1 ? HTTP_WISH_1_1 : r->http_version;
+
+	t->origin = h1_origin_get(t->client->h1, u, r->tls_no_verify, wish);
 	return t->origin ? 0 : -ERR_NO_MEMORY;
 }
 
@@ -274,6 +297,9 @@ int h1_open(struct http_client *client, struct err *e)
 	list_init(&h->busy);
 	list_init(&h->idle);
 	list_init(&h->names);
+	list_init(&h->hungry);
+	list_init(&h->dirty);
+	list_init(&h->finished);
 	loop_timer_init(h->loop, &h->sweep, on_sweep);
 	h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	h->watch = h->epoll_fd < 0 ? NULL : loop_fd_open(h->loop, h->epoll_fd, on_epoll, h, e);

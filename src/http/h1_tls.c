@@ -2,7 +2,7 @@
 /*
  * TLS for the own tier, the one door to libssl. One SSL_CTX for those who verify and one for those who do not, made
  * when first needed: parsing the CA bundle takes 17 ms, once. TLS 1.2 at least, the host's name checked, ALPN says
- * http/1.1 and nothing else.
+ * what the origin's transfers wish and nothing else.
  *
  * Its sockets are ours: its own BIO would write without MSG_NOSIGNAL, and would not count.
  */
@@ -130,7 +130,6 @@ static bool load_ca(const struct h1 *h, SSL_CTX *context)
 
 static SSL_CTX *make_context(const struct h1 *h, bool no_verify, struct err *e)
 {
-	static const unsigned char alpn[] = "\x08http/1.1";
 	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
 
 	if (!x) {
@@ -151,7 +150,6 @@ static SSL_CTX *make_context(const struct h1 *h, bool no_verify, struct err *e)
 	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_READ_AHEAD, 1, NULL); /* one recv() a record, not two */
 	(void)SSL_CTX_ctrl(x, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL, NULL);
 	SSL_CTX_sess_set_new_cb(x, on_new_session);
-	(void)SSL_CTX_set_alpn_protos(x, alpn, sizeof(alpn) - 1);
 	return x;
 }
 
@@ -179,6 +177,25 @@ static bool set_name(SSL *s, const struct h1_origin *o)
 	       SSL_ctrl(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host) == 1;
 }
 
+/* What may be spoken, in the order of our liking (RFC 7301 3.1). */
+static void offer_protocols(SSL *s, const struct h1_origin *o)
+{
+	static const unsigned char all[] = "\x02h2\x08http/1.1";
+	bool may_h2 = h1_origin_may_h2(o), may_h1 = !may_h2 || o->wish != HTTP_WISH_2;
+	size_t from = may_h2 ? 0 : 3, to = may_h1 ? sizeof(all) - 1 : 3;
+
+	(void)SSL_set_alpn_protos(s, all + from, (unsigned)(to - from));
+}
+
+bool h1_tls_is_h2(struct h1_conn *c)
+{
+	const unsigned char *name = NULL;
+	unsigned n = 0;
+
+	SSL_get0_alpn_selected(c->ssl, &name, &n);
+	return h1_origin_may_h2(c->origin) && n == 2 && name[0] == 'h' && name[1] == '2';
+}
+
 int h1_tls_open(struct h1_conn *c, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -202,6 +219,7 @@ int h1_tls_open(struct h1_conn *c, struct err *e)
 	c->ssl = s;
 	if (!SSL_set_ex_data(s, 0, c) || !set_name(s, c->origin))
 		return err_set(e, ERR_INVALID, "cannot check certificates for '%s'", c->origin->host);
+	offer_protocols(s, c->origin);
 	if (c->origin->session)
 		(void)SSL_set_session(s, c->origin->session);
 	SSL_set_connect_state(s);
