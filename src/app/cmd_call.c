@@ -291,7 +291,7 @@ static int call_send(struct call_command *cc)
 	struct http_request request = {
 		.method = str_c(call_method_name(cc->request.method)), .url = cc->request.url, .headers = &cc->request.headers,
 		.body = cc->request.body, .connect_timeout = l->connect_timeout, .first_byte_timeout = l->first_byte_timeout,
-		.total_timeout = l->total_timeout, .max_body = l->max_body, .tls_no_verify = l->tls_no_verify,
+		.total_timeout = l->total_timeout, .max_body = l->max_body, .tls_no_verify = l->tls_no_verify, .http_version = l->http_version,
 		.proxy = cc->request.proxy,
 	};
 	if (cc->app.flags.verbose)

@@ -51,6 +51,7 @@ struct call_limits {
 	uint64_t max_body;
 	int64_t in_flight;  /* most calls of this system at a time; 0 = the step's own window */
 	bool tls_no_verify; /* shown in red wherever it is on */
+	enum http_version_wish http_version;
 };
 
 struct call_spec;

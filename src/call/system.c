@@ -46,6 +46,11 @@ void told_load(const struct opt *rows, const struct value *object, void *out, st
 
 struct system_text {
 	const struct value *title, *description, *base_url, *auth, *headers, *connectors, *limits, *tls, *proxy, *rules;
+	int http_version;
+};
+
+static const char *const http_versions[] = {
+	[HTTP_WISH_1_1] = "1.1", [HTTP_WISH_2_OR_1_1] = "auto", [HTTP_WISH_2] = "2", NULL
 };
 
 struct tls_text {
@@ -73,6 +78,7 @@ const struct opt system_rows[] = {
 	OPT_VALUE(struct system_text, headers, 0, HEADERS_SCHEMA, "Headers of every call."),
 	OPT_VALUE(struct system_text, connectors, 0, NULL, "Named groups of operations."),
 	OPT_VALUE(struct system_text, limits, 0, NULL, "Time, size and number of calls."),
+	OPT_ENUM(struct system_text, http_version, "1.1", http_versions, "HTTP/1.1, HTTP/2, or auto: with https what the server chooses of both. HTTP/2 needs few connections, HTTP/1.1 less CPU."),
 	OPT_VALUE(struct system_text, tls, 0, NULL, "How the server's certificate is checked."),
 	OPT_VALUE(struct system_text, proxy, 0, NULL, "The way to the server leads through it. http_proxy of the environment is not heeded."),
 	OPT_VALUE(struct system_text, rules, 0, NULL, "What answers mean; asked after the rules of operation and connector."),
@@ -378,10 +384,13 @@ bool system_load(struct arena *a, const struct value *system, struct str env, st
 	headers_load(text.headers, t, ret);
 	if (text.limits)
 		told_load(limit_rows, text.limits, &ret->limits, t);
+	ret->limits.http_version = (enum http_version_wish)text.http_version;
 	if (text.tls)
 		tls_load(text.tls, t, ret);
 	if (text.proxy)
 		proxy_load(text.proxy, env, t, &ret->proxy);
+	if (text.proxy && ret->limits.http_version == HTTP_WISH_2)
+		tell(t, system, "http_version", "by way of a proxy calls go in HTTP/1.1; write http_version: auto, or leave it out");
 	ret->connectors = text.connectors;
 	rules_load(a, text.rules, t, &ret->rules);
 	if (text.connectors && !value_is(text.connectors, VALUE_OBJECT))

@@ -293,6 +293,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 		.total_timeout = l->total_timeout,
 		.max_body = l->max_body,
 		.tls_no_verify = l->tls_no_verify,
+		.http_version = l->http_version,
 		.proxy = c->request.proxy,
 		.fresh_connection = c->wants_fresh,
 	};

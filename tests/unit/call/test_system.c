@@ -8,7 +8,7 @@ static const char good[] =
     "{'title':{'en':'CRM'},'base_url':{'live':'https://crm.example.com/api','sample':'http://127.0.0.1:8090'},"
     "'auth':{'kind':'bearer','token':{'secret':'CRM_TOKEN'}},'headers':{'X-Tenant':'7','X-Api-Key':{'secret':'K'}},"
     "'limits':{'connect_timeout':'2s','first_byte_timeout':'10s','total_timeout':'1m','max_body':'1MiB','in_flight':8},"
-    "'tls':{'no_verify':true},'proxy':{'url':{'live':'http://p.example:3128','sample':null},'username':'a',"
+    "'http_version':'auto','tls':{'no_verify':true},'proxy':{'url':{'live':'http://p.example:3128','sample':null},'username':'a',"
     "'password':{'secret':'P'}},'connectors':{'contacts':{'title':'Contacts','headers':{'X-C':'1'},'operations':["
     "{'method_name':'GET','query_path':'/contacts/{id}','summary':'one','x-note':1,'parameters':["
     "{'name':'id','in':'path','required':true,'schema':{'type':'integer'},'x-example':1},"
@@ -77,6 +77,8 @@ TEST(each_fault_of_a_system_is_told_with_its_cure)
 		{ "{'base_url':'https://h','headers':{'X-Api-Key':'abc'}}", "write { secret: NAME }" },
 		{ "{'base_url':'https://h','limits':{'total_timeout':30}}", "total_timeout" },
 		{ "{'base_url':'https://h','limits':{'total_time':'3s'}}", "total_timeout" },
+		{ "{'base_url':'https://h','http_version':'3'}", "http_version" },
+		{ "{'base_url':'https://h','http_version':2}", "http_version" },
 		{ "{'base_url':'https://h','tls':{'ca_file':'/x'}}", "not supported yet" },
 		{ "{'base_url':'https://h','proxy':'http://p:3128'}", "a proxy is an object like" },
 		{ "{'base_url':'https://h','proxy':{}}", "url" },
@@ -236,6 +238,7 @@ TEST(a_spec_says_what_it_promises)
 		assert_int_equal(call_spec_limits(s)->max_body, 1u << 20);
 		assert_int_equal(call_spec_limits(s)->in_flight, 8);
 		assert_true(call_spec_limits(s)->tls_no_verify);
+		assert_int_equal(call_spec_limits(s)->http_version, HTTP_WISH_2);
 	}
 }
 
