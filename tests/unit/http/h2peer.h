@@ -7,6 +7,8 @@
  *   R CODE  G LAST CODE    RST_STREAM, GOAWAY (numbers)
  *   P N  S N  Z N  I N     N times PING, SETTINGS, empty DATA, an interim head of 103
  *   X hex                  bytes as they are
+ *   F N                    HEADERS of 200 with N fields
+ *   O N                    HEADERS without an end, and N CONTINUATION of 100 bytes, the last of which ends it
  *   B N                    N bytes of DATA, in frames of 16,000 bytes, windows or not
  *   C  K  W                close, reset, wait until the client has closed
  */
@@ -124,6 +126,27 @@ static inline void h2p_bytes(int fd, uint32_t stream, size_t n)
 		h2p_send(fd, F_DATA, 0, stream, zeros, sizeof(zeros));
 }
 
+static inline void h2p_fields(int fd, uint32_t stream, size_t n)
+{
+	uint8_t block[16000];
+	size_t len = h2p_block(block, "200");
+
+	while (n-- > 0)
+		len += h2p_field(block + len, "x", 1, "1", 1);
+	h2p_send(fd, F_HEADERS, F_END_HEADERS, stream, block, len);
+}
+
+static inline void h2p_continuations(int fd, uint32_t stream, int n)
+{
+	uint8_t field[128], value[97];
+
+	memset(value, 'v', sizeof(value));
+	h2p_send(fd, F_HEADERS, 0, stream, "\x88", 1);
+	while (n-- > 0) /* 1 + 1 + 1 + 1 + 96 */
+		h2p_send(fd, F_CONTINUATION, n == 0 ? F_END_HEADERS : 0, stream, field,
+			 h2p_field(field, "x", 1, (const char *)value, 96));
+}
+
 /* One word; false = the connection is over. */
 static inline bool h2p_word(int fd, uint32_t stream, const char *word)
 {
@@ -150,6 +173,12 @@ static inline bool h2p_word(int fd, uint32_t stream, const char *word)
 	}
 	case 'X':
 		h2p_hex(fd, rest);
+		return true;
+	case 'F':
+		h2p_fields(fd, stream, strtoul(rest, NULL, 0));
+		return true;
+	case 'O':
+		h2p_continuations(fd, stream, atoi(rest));
 		return true;
 	case 'B':
 		h2p_bytes(fd, stream, strtoul(rest, NULL, 0));
@@ -182,14 +211,20 @@ static inline bool h2p_say(int fd, uint32_t stream, const char *script)
 	return true;
 }
 
+static inline bool h2p_preface(int fd)
+{
+	char preface[24];
+
+	return h2p_read_all(fd, preface, sizeof(preface)) && memcmp(preface, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24) == 0;
+}
+
 /* The client's preface, and our SETTINGS: MAX_CONCURRENT_STREAMS and INITIAL_WINDOW_SIZE, each -1 = not said. */
 static inline bool h2p_greet(int fd, int max_streams, int window)
 {
-	char preface[24];
 	uint8_t settings[12] = { 0 };
 	size_t n = 0;
 
-	if (!h2p_read_all(fd, preface, sizeof(preface)) || memcmp(preface, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24) != 0)
+	if (!h2p_preface(fd))
 		return false;
 	if (max_streams >= 0) {
 		settings[n + 1] = 3;
