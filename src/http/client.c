@@ -195,6 +195,8 @@ void transfer_deliver(struct http_transfer *t, struct verdict v, const char *det
 		r.decoded = buf_str(&t->body);
 	}
 	write_peer(t, r.peer);
+	if (t->body.failed == ERR_LIMIT) /* what came before the limit is evidence: it can still be taken */
+		t->body.failed = 0;
 	if (t->head != HEAD_COMPLETE)
 		t->headers.n = 0;
 	loop_timer_stop(&t->deadline);

@@ -709,6 +709,34 @@ TEST(a_body_may_be_taken)
 	peer_stop(p);
 }
 
+static void serve_growing(struct peer *p, int fd, int number, void *arg)
+{
+	struct peer_request r;
+
+	if (peer_read(p, fd, &r)) {
+		peer_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n3\r\nabc\r\n");
+		peer_wait_end(fd);
+	}
+}
+
+/* It is evidence, and goes into the ledger. */
+TEST(a_body_that_grew_too_large_may_be_taken_as_far_as_it_went)
+{
+	struct peer *p = peer_start(serve_growing, NULL);
+	struct asker a = asker_new(NULL);
+	char *taken = NULL, url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", p->port);
+	http_start(a.client, &(struct http_request){ .method = STR("GET"), .url = str_c(url), .max_body = 4 }, on_take, &taken, NULL);
+	while (http_client_live(a.client) > 0)
+		turn_until_idle_end_is_seen(&a);
+	assert_non_null(taken);
+	assert_string_equal(taken, "ok");
+	free(taken);
+	asker_free(&a);
+	peer_stop(p);
+}
+
 RUN_ON_BOTH_TIERS(CLAIM(a_post_on_a_kept_connection_that_dies_is_sent_once), CLAIM(a_get_on_a_kept_connection_that_dies_is_the_callers_to_repeat),
 	  CLAIM(a_kept_connection_closed_in_time_is_replaced_without_doubt), CLAIM(an_answer_nobody_asked_for_is_not_the_next_ones),
 	  CLAIM(a_connection_with_two_lengths_is_not_used_again), CLAIM(connections_are_kept_unless_a_fresh_one_is_wanted),
@@ -719,4 +747,5 @@ RUN_ON_BOTH_TIERS(CLAIM(a_post_on_a_kept_connection_that_dies_is_sent_once), CLA
 	  CLAIM(names_resolve_without_blocking_and_their_failures_are_told_apart),
 	  CLAIM(the_first_byte_and_the_whole_have_their_own_timeouts), CLAIM(an_answer_in_drops_is_too_slow),
 	  CLAIM(a_callback_may_cancel_others_itself_and_free_the_client), CLAIM(a_cancelled_transfer_is_silent_at_every_stage),
-	  CLAIM(no_wake_up_is_lost_at_any_concurrency), CLAIM(a_body_may_be_taken))
+	  CLAIM(no_wake_up_is_lost_at_any_concurrency), CLAIM(a_body_may_be_taken),
+	  CLAIM(a_body_that_grew_too_large_may_be_taken_as_far_as_it_went))
