@@ -315,6 +315,8 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *f, int cod
 	if (f->hd.type != NGHTTP2_HEADERS)
 		return 0;
 	s->n_pending--;
+	if (nghttp2_session_find_stream(session, f->hd.stream_id))
+		s->n_open++; /* it was opened before it was refused, and will be told closed */
 	LIST_FOREACH (node, &s->streams) {
 		struct http_transfer *t = LIST_ENTRY(node, struct http_transfer, h2.link);
 		if (t->h2.id != f->hd.stream_id)
