@@ -78,7 +78,7 @@ const struct opt system_rows[] = {
 	OPT_VALUE(struct system_text, headers, 0, HEADERS_SCHEMA, "Headers of every call."),
 	OPT_VALUE(struct system_text, connectors, 0, NULL, "Named groups of operations."),
 	OPT_VALUE(struct system_text, limits, 0, NULL, "Time, size and number of calls."),
-	OPT_ENUM(struct system_text, http_version, "1.1", http_versions, "HTTP/1.1, HTTP/2, or auto: with https what the server chooses of both. HTTP/2 needs few connections, HTTP/1.1 less CPU."),
+	OPT_ENUM(struct system_text, http_version, "1.1", http_versions, "HTTP/1.1, HTTP/2, or auto: with https what the server chooses of both. HTTP/2 carries many calls over few connections."),
 	OPT_VALUE(struct system_text, tls, 0, NULL, "How the server's certificate is checked."),
 	OPT_VALUE(struct system_text, proxy, 0, NULL, "The way to the server leads through it. http_proxy of the environment is not heeded."),
 	OPT_VALUE(struct system_text, rules, 0, NULL, "What answers mean; asked after the rules of operation and connector."),

@@ -68,8 +68,8 @@ enum http_tier {
 };
 
 /*
- * Which HTTP a request wants. With TLS the server chooses among what is offered (ALPN). HTTP/2 carries many transfers over few connections;
- * HTTP/1.1 costs less CPU a transfer. A server that answers HTTP_1_1_REQUIRED (RFC 9113 7) gets HTTP/1.1 whatever the wish.
+ * Which HTTP a request wants. With TLS the server chooses among what is offered (ALPN). HTTP/2 carries many transfers over few connections.
+ * A server that answers HTTP_1_1_REQUIRED (RFC 9113 7) gets HTTP/1.1 whatever the wish.
  */
 enum http_version_wish {
 	HTTP_WISH_1_1,

@@ -39,7 +39,7 @@ struct h1_origin {
 	struct list sessions; /* connections that carry one, busy or not */
 	struct list queue;    /* transfers that wait for a place in one */
 	struct list look;     /* among the tier's hungry origins */
-	size_t n_sessions, n_opening;
+	size_t n_opening;     /* connections that may become sessions */
 	size_t refs; /* by connections and transfers; with 0 it is kept for its session, until there are too many */
 	uint32_t hash;
 	uint16_t port;

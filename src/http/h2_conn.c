@@ -146,13 +146,23 @@ void h2_drop(struct http_transfer *t)
 	t->conn = NULL;
 }
 
+/* Those that take new streams; one that is going may be long about it. */
+static unsigned count_sessions(const struct h1_origin *o)
+{
+	unsigned n = 0;
+
+	LIST_FOREACH (node, &o->sessions)
+		n += !LIST_ENTRY(node, struct h2, member)->is_going;
+	return n;
+}
+
 void h2_share_refusal(struct h1_conn *c)
 {
 	const struct http_transfer *first = c->t;
 	enum http_error error = first->refusal.error;
 	bool is_of_time = error == HTTP_ERROR_CONNECT_TIMEOUT || error == HTTP_ERROR_DNS_TEMPORARY;
 
-	if (c->origin->n_sessions > 0 || error == HTTP_ERROR_INTERNAL || first->refusal.certainty != HTTP_NOT_SENT)
+	if (count_sessions(c->origin) > 0 || error == HTTP_ERROR_INTERNAL || first->refusal.certainty != HTTP_NOT_SENT)
 		return;
 	LIST_FOREACH (node, &c->origin->queue) {
 		struct http_transfer *t = LIST_ENTRY(node, struct http_transfer, h2.link);
@@ -239,7 +249,6 @@ static void session_begins(struct h1_conn *c)
 	t->attempt_by = 0;
 	h1_conn_greet(c, true);
 	c->origin->speaks_1_1 = false;
-	c->origin->n_sessions++;
 	list_add_last(&c->origin->sessions, &c->h2->member);
 	opening_is_over(c);
 	if (h2_session_room(c->h2) > 0)
@@ -323,8 +332,8 @@ static bool session_flush(struct h1_conn *c)
 		return false;
 	}
 	collect(s);
-	if (h2_session_room(s) > 0 && !list_is_empty(&c->origin->queue))
-		look_after(c->h1, c->origin);
+	if ((h2_session_room(s) > 0 || s->is_going) && !list_is_empty(&c->origin->queue))
+		look_after(c->h1, c->origin); /* there is a place, or room for another connection */
 	note_idle(c);
 	return c->state != H1_CLOSED;
 }
@@ -381,8 +390,6 @@ void h2_leave(struct h1_conn *c)
 	if (!s)
 		return;
 	say_goodbye(c);
-	if (!list_is_empty(&s->member))
-		c->origin->n_sessions--;
 	LIST_FOREACH (node, &s->streams) {
 		struct http_transfer *t = LIST_ENTRY(node, struct http_transfer, h2.link);
 		list_remove(node); /* only at the end of the client: they are cancelled */
@@ -421,14 +428,12 @@ static struct h1_conn *session_with_room(struct h1_origin *o)
 /* More connections help when those that are there are full, not when the server takes no streams at all. */
 static bool may_open(const struct h1_origin *o)
 {
-	if (o->n_opening > 0 || o->n_sessions >= H2_SESSIONS)
-		return false;
 	LIST_FOREACH (node, &o->sessions) {
 		const struct h2 *s = LIST_ENTRY(node, struct h2, member);
 		if (s->limit == 0 && !s->is_going)
 			return false;
 	}
-	return true;
+	return o->n_opening == 0 && count_sessions(o) < H2_SESSIONS;
 }
 
 /* Those who wait, in their order, as far as it goes. May deliver. */

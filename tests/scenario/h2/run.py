@@ -165,6 +165,20 @@ def fields(c):
     peer.close()
 
 
+def by_hand(c):
+    """`weir call` speaks what the system says, and tells a refusal."""
+    peer = H2Peer()
+    d = s.directory()
+    systems = s.peer_system(peer.port, [{"method_name": "POST", "query_path": "/ok"}, {"method_name": "POST", "query_path": "/rst=refused"}], http_version="2")
+    f = s.write_component(os.path.join(d, "t.json"), s.component("t", systems, [s.INPUT, s.RESPOND]))
+    r = s.run(["call", "-f", f, "peer/all", "POST", "/ok", "n=1"], data=os.path.join(d, "data"))
+    c.that(r.code == 0 and r.json()["version"] == "2", "weir call: in HTTP/2", r)
+    r = s.run(["call", "-f", f, "peer/all", "POST", "/rst=refused", "n=1"], data=os.path.join(d, "data"))
+    c.that(r.code == 5 and "unknown" not in r.talk and "refused the stream" in r.talk, "weir call: a refused stream is no doubt", r)
+    c.equal(len(peer.requests()), 2, "weir call: each once")
+    peer.close()
+
+
 # ---- TLS ----
 
 def certificate():
@@ -232,4 +246,4 @@ def nghttpd(c):
 if __name__ == "__main__":
     if subprocess.run([PYTHON, "-c", "import hpack"], capture_output=True).returncode:
         s.skip_suite("python3-hpack is not installed")
-    s.main(fault_matrix, once, fields, negotiation, nghttpd)
+    s.main(fault_matrix, once, fields, by_hand, negotiation, nghttpd)

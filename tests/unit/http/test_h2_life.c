@@ -151,6 +151,65 @@ TEST(a_server_that_takes_no_streams_is_waited_for_until_the_timeout_and_nothing_
 	peer_stop(p);
 }
 
+TEST(a_fresh_connection_is_one_of_its_own)
+{
+	struct asker a = asker_new(NULL);
+	struct peer *p = peer_start(serve_all, NULL);
+	char url[64];
+	struct http_request r = request_to(p, url, "GET", STR_NULL);
+
+	assert_outcome(ask_request(&a, &r), HTTP_ERROR_NONE, HTTP_ANSWERED);
+	r.fresh_connection = true;
+	assert_outcome(ask_request(&a, &r), HTTP_ERROR_NONE, HTTP_ANSWERED);
+	assert_int_equal(atomic_load(&p->n), 2);
+	r.fresh_connection = false;
+	assert_outcome(ask_request(&a, &r), HTTP_ERROR_NONE, HTTP_ANSWERED);
+	assert_int_equal(atomic_load(&p->n), 2);
+	asker_free(&a);
+	peer_stop(p);
+}
+
+TEST(libcurls_tier_refuses_a_wish_that_it_cannot_keep)
+{
+	struct asker a = asker_new(NULL);
+	struct http_request r = { .method = STR("GET"),
+				  .url = STR("http://127.0.0.1:1/"),
+				  .tier = HTTP_TIER_CURL,
+				  .http_version = HTTP_WISH_2 };
+
+	assert_outcome(ask_request(&a, &r), HTTP_ERROR_INVALID_REQUEST, HTTP_NOT_SENT);
+	asker_free(&a);
+}
+
+/* As many sessions as may be are leaving and still answering; a new request has a connection all the same. */
+static void serve_leaving(struct peer *p, int fd, int number, void *arg)
+{
+	uint32_t stream;
+
+	if (!h2p_greet(fd, 1, -1) || !(stream = h2p_request(p, fd, false)))
+		return;
+	if (number > 8)
+		h2p_say(fd, stream, "H 200; De ok");
+	else
+		h2p_say(fd, stream, "G 1 0; H 200; D o; W");
+}
+
+TEST(sessions_that_leave_slowly_do_not_keep_others_waiting)
+{
+	struct crowd k = { .a = asker_new(NULL) };
+	struct peer *p = peer_start(serve_leaving, NULL);
+	char url[64];
+	struct http_request r = request_to(p, url, "GET", STR_NULL);
+
+	crowd_start(&k, r, 9); /* one stream a connection */
+	k.remaining = 1;
+	loop_run(k.a.loop);
+	assert_int_equal(count(&k, 9, HTTP_ERROR_NONE, HTTP_ANSWERED), 1);
+	assert_int_equal(atomic_load(&p->n), 9);
+	asker_free(&k.a);
+	peer_stop(p);
+}
+
 /* ---- HTTP/1.1 after all ---- */
 
 static void serve_1_1_required(struct peer *p, int fd, int number, void *arg)
@@ -576,6 +635,9 @@ int main(void)
 		cmocka_unit_test(a_hundred_transfers_share_one_connection_and_the_next_ones_reuse_it),
 		cmocka_unit_test(the_servers_limit_of_streams_is_kept_and_more_connections_are_few),
 		cmocka_unit_test(a_server_that_takes_no_streams_is_waited_for_until_the_timeout_and_nothing_is_sent),
+		cmocka_unit_test(a_fresh_connection_is_one_of_its_own),
+		cmocka_unit_test(libcurls_tier_refuses_a_wish_that_it_cannot_keep),
+		cmocka_unit_test(sessions_that_leave_slowly_do_not_keep_others_waiting),
 		cmocka_unit_test(http_1_1_required_sends_the_request_once_more_in_1_1_and_is_remembered),
 		cmocka_unit_test(nothing_is_sent_to_a_server_that_does_not_greet_in_http_2),
 		cmocka_unit_test(all_who_wait_for_a_connection_that_is_refused_learn_it_at_once),
