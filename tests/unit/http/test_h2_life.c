@@ -317,10 +317,24 @@ TEST(all_who_wait_for_a_connection_that_is_refused_learn_it_at_once)
 	asker_free(&k.a);
 }
 
+TEST(all_who_wait_for_a_server_that_is_no_http_2_learn_it_at_once)
+{
+	struct crowd k = { .a = asker_new(NULL) };
+	struct peer *p = peer_start(serve_old, NULL);
+	char url[64];
+
+	crowd_start(&k, request_to(p, url, "POST", STR_NULL), MANY);
+	loop_run(k.a.loop);
+	assert_int_equal(count(&k, MANY, HTTP_ERROR_BAD_RESPONSE, HTTP_NOT_SENT), MANY);
+	assert_int_equal(atomic_load(&p->n), 1);
+	asker_free(&k.a);
+	peer_stop(p);
+}
+
 /* ---- bodies that go out ---- */
 
 struct upload {
-	int window;
+	int window, max_streams; /* max_streams 0 = not said */
 	bool opens; /* the peer gives more window as it reads */
 	const char *early; /* said as soon as the head is there */
 	atomic_long bytes;
@@ -331,7 +345,7 @@ static void serve_upload(struct peer *p, int fd, int number, void *arg)
 	static _Thread_local struct h2_frame f;
 	struct upload *u = arg;
 
-	if (!h2p_greet(fd, -1, u->window))
+	if (!h2p_greet(fd, u->max_streams ? u->max_streams : -1, u->window))
 		return;
 	while (h2p_read(fd, &f)) {
 		if (f.type == F_HEADERS) {
@@ -343,7 +357,7 @@ static void serve_upload(struct peer *p, int fd, int number, void *arg)
 		}
 		if (f.type != F_DATA)
 			continue;
-		for (size_t i = 0; i < f.len; i++)
+		for (size_t i = 0; u->opens && i < f.len; i++)
 			if (f.payload[i] != (uint8_t)('a' + (atomic_load(&u->bytes) + (long)i) % 23))
 				return;
 		atomic_fetch_add(&u->bytes, (long)f.len);
@@ -398,6 +412,25 @@ TEST(an_answer_to_half_a_request_is_an_answer)
 		assert_outcome(x, HTTP_ERROR_NONE, HTTP_ANSWERED);
 		assert_int_equal(x.status, 413);
 	}
+}
+
+/* The other half is called off: the server has its stream back, and so have we. */
+TEST(a_stream_that_was_answered_early_makes_room_for_the_next)
+{
+	struct upload u = { .window = 100, .max_streams = 1, .early = "He 413" };
+	struct asker a = asker_new(NULL);
+	struct peer *p = peer_start(serve_upload, &u);
+	static char body[50000];
+
+	for (int i = 0; i < 3; i++) {
+		struct answer x = ask_once(&a, p, "POST",
+					   (struct http_request){ .body = str_from(body, sizeof(body)), .total_timeout = 5000 });
+		assert_outcome(x, HTTP_ERROR_NONE, HTTP_ANSWERED);
+		assert_int_equal(x.status, 413);
+	}
+	assert_int_equal(atomic_load(&p->n), 1);
+	asker_free(&a);
+	peer_stop(p);
 }
 
 /* ---- one of many ends, or all do ---- */
@@ -578,6 +611,18 @@ static void stop_waiting(struct loop_timer *t)
 	loop_stop(t->loop);
 }
 
+/* Turns the loop until the peer has counted so far; a bound, and no measure. */
+static void turn_until(struct asker *a, atomic_int *counter, int value)
+{
+	for (int k = 0; k < 2000 && atomic_load(counter) < value; k++) {
+		struct loop_timer t;
+		loop_timer_init(a->loop, &t, stop_waiting);
+		assert_int_equal(loop_timer_start(&t, 5), 0);
+		loop_run(a->loop);
+	}
+	assert_int_equal(atomic_load(counter), value);
+}
+
 TEST(an_idle_session_answers_ping_and_its_end_costs_no_request)
 {
 	atomic_int pongs = 0;
@@ -586,18 +631,60 @@ TEST(an_idle_session_answers_ping_and_its_end_costs_no_request)
 
 	for (int i = 1; i <= 5; i++) {
 		assert_outcome(ask_once(&a, p, "POST", (struct http_request){ 0 }), HTTP_ERROR_NONE, HTTP_ANSWERED);
-		for (int k = 0; k < 1000 && atomic_load(&pongs) < i; k++) {
-			struct loop_timer t;
-			loop_timer_init(a.loop, &t, stop_waiting);
-			assert_int_equal(loop_timer_start(&t, 5), 0);
-			loop_run(a.loop);
-		}
-		assert_int_equal(atomic_load(&pongs), i);
+		turn_until(&a, &pongs, i);
 	}
 	assert_int_equal(atomic_load(&p->requests), 5);
 	assert_int_equal(atomic_load(&p->n), 5);
 	asker_free(&a);
 	peer_stop(p);
+}
+
+static void serve_and_wait(struct peer *p, int fd, int number, void *arg)
+{
+	uint32_t stream;
+
+	if (!h2p_greet(fd, -1, -1) || !(stream = h2p_request(p, fd, true)))
+		return;
+	h2p_say(fd, stream, "H 200; De ok; W");
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void serve_and_send_away(struct peer *p, int fd, int number, void *arg)
+{
+	uint32_t stream;
+
+	if (!h2p_greet(fd, -1, -1) || !(stream = h2p_request(p, fd, true)))
+		return;
+	h2p_say(fd, stream, "G 1 0; H 200; De ok; W");
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+TEST(a_session_that_was_told_to_go_is_closed_after_its_last_stream)
+{
+	atomic_int gone = 0;
+	struct asker a = asker_new(NULL);
+	struct peer *p = peer_start(serve_and_send_away, &gone);
+
+	assert_outcome(ask_once(&a, p, "GET", (struct http_request){ 0 }), HTTP_ERROR_NONE, HTTP_ANSWERED);
+	turn_until(&a, &gone, 1);
+	asker_free(&a);
+	peer_stop(p);
+}
+
+TEST(sessions_beyond_the_limit_of_idle_connections_are_closed)
+{
+	atomic_int gone = 0;
+	struct asker a = asker_new(&(struct http_client_config){ .max_idle = 1 });
+	struct peer *p[3];
+
+	for (int i = 0; i < 3; i++) {
+		p[i] = peer_start(serve_and_wait, &gone);
+		assert_outcome(ask_once(&a, p[i], "GET", (struct http_request){ 0 }), HTTP_ERROR_NONE, HTTP_ANSWERED);
+	}
+	turn_until(&a, &gone, 2);
+	asker_free(&a);
+	for (int i = 0; i < 3; i++)
+		peer_stop(p[i]);
 }
 
 /* ---- memory ---- */
@@ -641,6 +728,8 @@ int main(void)
 		cmocka_unit_test(http_1_1_required_sends_the_request_once_more_in_1_1_and_is_remembered),
 		cmocka_unit_test(nothing_is_sent_to_a_server_that_does_not_greet_in_http_2),
 		cmocka_unit_test(all_who_wait_for_a_connection_that_is_refused_learn_it_at_once),
+		cmocka_unit_test(all_who_wait_for_a_server_that_is_no_http_2_learn_it_at_once),
+		cmocka_unit_test(a_stream_that_was_answered_early_makes_room_for_the_next),
 		cmocka_unit_test(a_body_goes_out_as_the_windows_allow),
 		cmocka_unit_test(an_answer_to_half_a_request_is_an_answer),
 		cmocka_unit_test(a_connection_that_dies_with_a_hundred_streams_is_judged_stream_by_stream),
@@ -649,6 +738,8 @@ int main(void)
 		cmocka_unit_test(cancelling_the_one_that_connects_leaves_the_others_served),
 		cmocka_unit_test(a_client_may_be_freed_inside_a_callback_with_many_streams_open),
 		cmocka_unit_test(an_idle_session_answers_ping_and_its_end_costs_no_request),
+		cmocka_unit_test(a_session_that_was_told_to_go_is_closed_after_its_last_stream),
+		cmocka_unit_test(sessions_beyond_the_limit_of_idle_connections_are_closed),
 		cmocka_unit_test(each_allocation_may_fail),
 	};
 	tier_under_test = HTTP_TIER_H1;
