@@ -601,6 +601,7 @@ static void serve_and_leave(struct peer *p, int fd, int number, void *arg)
 	while (h2p_read(fd, &f)) {
 		if (f.type != F_PING)
 			continue;
+		(void)shutdown(fd, SHUT_WR); /* its end is on the wire before it is counted */
 		atomic_fetch_add(pongs, 1);
 		return;
 	}
