@@ -111,6 +111,7 @@ struct h2_stream {
 	uint64_t from;		     /* where its HEADERS begin; UINT64_MAX = not written yet */
 	uint64_t to;		     /* where its last frame ends; 0 = not written yet */
 	unsigned moves;		     /* from one connection to another */
+	size_t unread;		     /* bytes taken while paused, which the server's window does not have back yet */
 };
 
 /* What the handle is set to from its last use; an equal setting is not made again. */

@@ -219,14 +219,16 @@ void h1_drop(struct http_transfer *t)
 
 void h1_pause(struct http_transfer *t)
 {
-	if (t->conn)
+	if (t->conn && t->conn->state != H1_SESSION) /* a session holds back the stream's window, see h2_session.c */
 		h1_conn_pause(t->conn);
 }
 
 void h1_read_on(struct http_transfer *t)
 {
-	if (t->conn)
+	if (t->conn && t->conn->state != H1_SESSION)
 		h1_conn_read_on(t->conn);
+	else
+		h2_read_on(t);
 }
 
 void h1_forget(struct http_transfer *t)

@@ -146,6 +146,14 @@ void h2_drop(struct http_transfer *t)
 	t->conn = NULL;
 }
 
+void h2_read_on(struct http_transfer *t)
+{
+	if (!t->conn)
+		return;
+	h2_session_read_on(t->conn->h2, t);
+	mark_dirty(t->conn);
+}
+
 /* Those that take new streams; one that is going may be long about it. */
 static unsigned count_sessions(const struct h1_origin *o)
 {

@@ -76,6 +76,8 @@ void h2_session_sent(struct h2 *s, size_t taken, size_t reached);
 unsigned h2_session_room(const struct h2 *s); /* streams that may be opened now */
 /* The connection is gone for this reason: each stream is judged by what is known of it. */
 void h2_session_end(struct h2 *s, enum http_error error, const char *why);
+/* After a pause: what was withheld of the stream's window is given, and is to be filled. */
+void h2_session_read_on(struct h2 *s, struct http_transfer *t);
 void h2_session_bye(struct h2 *s); /* GOAWAY, to be filled */
 const char *h2_code_name(uint32_t code);
 
@@ -95,6 +97,7 @@ bool h2_take_body(struct http_transfer *t, struct str bytes);
 /* h2_conn.c */
 bool h2_is_wanted(const struct h1_origin *o);
 void h2_begin(struct http_transfer *t);		      /* a place in a session, now or when there is one */
+void h2_read_on(struct http_transfer *t);	      /* after a pause */
 void h2_drop(struct http_transfer *t);		      /* from wherever it waits or runs */
 void h2_greet(struct h1_conn *c);		      /* HTTP/2 was agreed on; may refuse */
 void h2_is_not_spoken(struct h1_conn *c);	      /* HTTP/1.1 was */

@@ -180,14 +180,29 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	struct h2 *s = arg;
 	struct http_transfer *t = transfer_of(s, id);
 
-	(void)nghttp2_session_consume(session, id, n);
-	if (!t)
+	/* The other streams go on whatever this one does: only its own window stays shut while it is paused. */
+	(void)nghttp2_session_consume_connection(session, n);
+	if (!t) {
+		(void)nghttp2_session_consume_stream(session, id, n);
 		return 0;
+	}
 	s->idle_frames = 0;
 	t->arrived += n;
-	if (!h2_take_body(t, str_from((const char *)bytes, n)))
+	bool is_taken = h2_take_body(t, str_from((const char *)bytes, n));
+	if (t->is_paused)
+		t->h2.unread += n;
+	else
+		(void)nghttp2_session_consume_stream(session, id, n);
+	if (!is_taken)
 		stream_refuse(s, t);
 	return 0;
+}
+
+void h2_session_read_on(struct h2 *s, struct http_transfer *t)
+{
+	if (t->h2.fate == H2_FATE_OPEN && t->h2.unread)
+		(void)nghttp2_session_consume_stream(s->session, t->h2.id, t->h2.unread);
+	t->h2.unread = 0;
 }
 
 static void on_settings(struct h2 *s)
@@ -329,6 +344,11 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *f, int cod
 	return 0;
 }
 
+static uint64_t body_len(const struct http_transfer *t)
+{
+	return t->n_pieces ? t->pieces_len : t->body_out.len;
+}
+
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t n, uint32_t *flags,
 			 nghttp2_data_source *source, void *arg)
 {
@@ -336,13 +356,19 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
 
 	if (!t)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (n > t->body_out.len - t->sent)
-		n = t->body_out.len - t->sent;
-	memcpy(to, t->body_out.ptr + t->sent, n);
-	t->sent += n;
-	if (t->sent == t->body_out.len)
+	struct str bytes = t->n_pieces ? STR_NULL : str_from(t->body_out.ptr + t->sent, t->body_out.len - t->sent);
+	if (t->n_pieces && transfer_body_view(t, t->sent, (char *)to, n, &bytes) != 0) {
+		stream_refuse(arg, t);
+		return NGHTTP2_ERR_DEFERRED; /* until its end, which is queued */
+	}
+	if (bytes.len > n)
+		bytes.len = n;
+	if (bytes.ptr != (char *)to && bytes.len)
+		memcpy(to, bytes.ptr, bytes.len);
+	t->sent += bytes.len;
+	if (t->sent == body_len(t))
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
-	return (ssize_t)n;
+	return (ssize_t)bytes.len;
 }
 
 bool h2_session_recv(struct h2 *s, struct str bytes)
@@ -505,7 +531,7 @@ int h2_session_submit(struct h2 *s, struct http_transfer *t)
 			.valuelen = fields[i].value.len,
 			.flags = fields[i].is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
 		};
-	int32_t id = nghttp2_submit_request(s->session, NULL, nv, n, t->body_out.len ? &body : NULL, t);
+	int32_t id = nghttp2_submit_request(s->session, NULL, nv, n, body_len(t) ? &body : NULL, t);
 	if (id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE) {
 		s->is_going = true;
 		return -ERR_LIMIT;
@@ -516,6 +542,7 @@ int h2_session_submit(struct h2 *s, struct http_transfer *t)
 	t->h2.fate = H2_FATE_OPEN;
 	t->h2.from = H2_NOT_WRITTEN;
 	t->h2.to = 0;
+	t->h2.unread = 0;
 	t->sent = 0;
 	s->n_pending++;
 	list_remove(&t->h2.link);

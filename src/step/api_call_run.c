@@ -216,11 +216,12 @@ static void call_waits(struct api_call_step *st, struct api_call *c, const struc
 }
 
 /* What the next try does otherwise: it may ask for no content coding, and may leave kept connections alone. */
-static void learn_from(struct api_call *c, const struct call_answer *x)
+static void learn_from(const struct api_call_step *st, struct api_call *c, const struct call_answer *x)
 {
 	bool was_wrong = x->status == 421 || x->status == 408; /* RFC 9110 15.5.20 and 15.5.9 */
-	/* where one kept connection was dead the others may be, too */
-	bool was_lost = x->error == HTTP_ERROR_CONNECTION_LOST || x->error == HTTP_ERROR_SEND_FAILED;
+	/* where one kept connection was dead the others may be, too; a session of HTTP/2 is gone with its connection */
+	bool was_lost = st->plan->limits.http_version == HTTP_WISH_1_1 &&
+			(x->error == HTTP_ERROR_CONNECTION_LOST || x->error == HTTP_ERROR_SEND_FAILED);
 	c->wants_fresh = was_wrong || was_lost;
 	if (x->error == HTTP_ERROR_BAD_ENCODING && !c->wants_identity)
 		c->wants_identity = call_request_ask_identity(&c->first, &c->item->arena) == 0;
@@ -232,7 +233,7 @@ static void call_decide(struct api_call_step *st, struct api_call *c, const stru
 	struct call_judgement j;
 	(void)call_judge_full(st->plan->spec, st->plan->rule, x, &c->item->arena, &j);
 	if (may_try_again(st, c, &j)) {
-		learn_from(c, x);
+		learn_from(st, c, x);
 		call_waits(st, c, x, &j);
 	} else {
 		call_judged(st, c, &j);

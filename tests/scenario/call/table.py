@@ -15,7 +15,7 @@ SECTIONS = [  # title, numbers that have to be there
      ["S200-299", "S301-302", "S303", "S307-308", "S3xx", "S400", "S401", "S402-403", "S407", "S408", "S409", "S412-428", "S413", "S421",
                       "S423-424", "S425", "S429", "S431", "S500", "S501", "S502-504", "S503", "S520-527"]),
     ("Content of the body", ["B%d" % n for n in range(1, 10)]),
-    ("HTTP/2", []),
+    ("HTTP/2", ["H%d" % n for n in range(1, 9)]),
 ]
 
 INTRO = """# Faults and what becomes of a call

@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP/2: each fault of RFC 9113 has its typed error, and is repeated by what is known of it; many calls share few connections.
-
-ROWS is the fault matrix: for each row how often the peer sees the request of one item, of a step with two tries.
+"""HTTP/2: what was not processed is sent again, what leaves is as RFC 9113 says, what is spoken follows wish and server, and many calls share few
+connections. ROWS, each fault with how often the peer sees the request of one item, of a step with two tries, are played by tests/scenario/call.
 """
-import concurrent.futures
 import json
 import os
 import re
@@ -135,13 +133,6 @@ def judge_row(c, row, kind, r, seen):
     c.that(r.peak < 100 << 20, "%s: memory stays small" % name, "%d MiB" % (r.peak >> 20))
 
 
-def fault_matrix(c):
-    jobs = [(row, kind) for row in ROWS for kind in ("get", "post", "keyed") if row[kind] is not None]
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for (row, kind), (r, seen) in zip(jobs, pool.map(lambda job: ask_row(*job), jobs)):
-            judge_row(c, row, kind, r, seen)
-
-
 def once(c):
     """What was not processed is sent again, whatever it is; the second answer counts."""
     for words in ("rst=refused", "goaway=no,stay", "goaway=calm,close"):
@@ -246,4 +237,4 @@ def nghttpd(c):
 if __name__ == "__main__":
     if subprocess.run([PYTHON, "-c", "import hpack"], capture_output=True).returncode:
         s.skip_suite("python3-hpack is not installed")
-    s.main(fault_matrix, once, fields, by_hand, negotiation, nghttpd)
+    s.main(once, fields, by_hand, negotiation, nghttpd)
