@@ -230,6 +230,11 @@ const char *dir_path(const struct dir *d)
 	return d->path;
 }
 
+int dir_fd(const struct dir *d)
+{
+	return d->fd;
+}
+
 uint64_t dir_bytes(const struct dir *d)
 {
 	static const char *const names[] = { DIR_DATABASE, DIR_DATABASE "-wal", DIR_DATABASE "-shm" };

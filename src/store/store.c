@@ -42,6 +42,7 @@ struct store {
 	const struct store_backend *backend;
 	void *b;
 	struct dir *dir; /* NULL = in memory */
+	struct files *files;
 	msec_t group_window;
 
 	/* The loop's thread only. */
@@ -58,6 +59,7 @@ struct store {
 	/* The store's thread only. */
 	uint64_t failed_epoch; /* writes up to this one are refused; 0 = none */
 	bool is_lasting;
+	struct store_fault file_fault; /* of the group at work */
 
 	/* Both, under the lock. */
 	pthread_mutex_t lock;
@@ -126,6 +128,8 @@ static void queue_move(struct queue *to, struct queue *from)
 
 static void op_free(struct op *op)
 {
+	if (op->kind == OP_FILE_KEEP)
+		file_writer_drop(op->file);
 	arena_done(&op->arena);
 	free(op);
 }
@@ -198,7 +202,8 @@ static void fail_op(struct op *op, const char *why)
 /* Every operation of the group failed; a write's failure, and a lasting one in any case, breaks the store. */
 static void fail_group(struct store *s, struct queue *group, bool has_writes)
 {
-	const struct store_fault *f = s->backend->fault(s->b);
+	const struct store_fault *f =
+	    s->file_fault.kind != FAULT_NONE ? &s->file_fault : s->backend->fault(s->b);
 
 	for (struct op *op = group->first; op; op = op->next) {
 		if (op->result.error != STORE_FAILED)
@@ -214,12 +219,25 @@ static void fail_group(struct store *s, struct queue *group, bool has_writes)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+/*
+ * Before the transaction, so that a large file's way to disk does not hold the database's lock. Earlier than its turn is
+ * no harm: until a row names it a file is nobody's.
+ */
+static int settle_files(struct store *s, struct queue *group)
+{
+	for (struct op *op = group->first; op; op = op->next)
+		if (op->kind == OP_FILE_KEEP && op->result.error != STORE_FAILED &&
+		    files_settle(op->file, &s->file_fault))
+			return -1;
+	return 0;
+}
+
 static int apply_group(struct store *s, struct queue *group, bool has_writes)
 {
-	if (s->backend->begin(s->b, has_writes))
+	if (settle_files(s, group) || s->backend->begin(s->b, has_writes))
 		return -1;
 	for (struct op *op = group->first; op; op = op->next) {
-		if (op->result.error != STORE_FAILED && s->backend->apply(s->b, op))
+		if (op->kind != OP_FILE_KEEP && op->result.error != STORE_FAILED && s->backend->apply(s->b, op))
 			return -1;
 	}
 	return s->backend->commit(s->b);
@@ -239,6 +257,7 @@ static void work(struct store *s, struct queue *group)
 	}
 	if (!has_any)
 		return;
+	s->file_fault.kind = FAULT_NONE;
 	if (apply_group(s, group, has_writes)) {
 		s->backend->rollback(s->b);
 		fail_group(s, group, has_writes);
@@ -392,6 +411,7 @@ static void learn_fault(struct store *s, const struct store_fault *said)
 static void store_free(struct store *s)
 {
 	queue_free(&s->finished);
+	files_free(s->files);
 	(void)pthread_mutex_destroy(&s->lock);
 	(void)pthread_cond_destroy(&s->wake);
 	free(s);
@@ -472,6 +492,8 @@ static int open_parts(struct store *s, const struct store_config *config, struct
 	if (code == 0 && s->dir)
 		code = dir_settle(s->dir, e);
 	if (code == 0)
+		code = files_new(&s->files, s, s->dir ? dir_fd(s->dir) : -1, e);
+	if (code == 0)
 		code = start_thread(s, e);
 	return code;
 }
@@ -494,6 +516,7 @@ int store_open(struct store **ret, struct loop *l, const struct store_config *co
 	if (code) {
 		bool is_tidy = s->b && s->backend->close(s->b, true);
 		dir_close(s->dir, is_tidy);
+		files_free(s->files);
 		free(s);
 		return code;
 	}
@@ -530,6 +553,11 @@ void store_run_release(struct store *s, int64_t id)
 {
 	if (s->dir)
 		dir_release(s->dir, id);
+}
+
+struct files *store_files(struct store *s)
+{
+	return s->files;
 }
 
 uint64_t store_disk_bytes(struct store *s)

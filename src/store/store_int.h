@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of store/ know of each other: the operation, the backend's verbs, the data directory. */
 #pragma once
+#include "store/file_digest.h"
+#include "store/files.h"
 #include "store/store.h"
 
 #define STORE_OP_BYTES_MAX (256u << 20)	    /* one operation's bytes; SQLite itself stops at 1e9 */
@@ -19,6 +21,7 @@
 	X(DROP_PROBLEMS)                                                                                               \
 	X(ENTRY_WRITE)                                                                                                 \
 	X(COMPONENT_PUT)                                                                                               \
+	X(FILE_KEEP)                                                                                                   \
 	X(RUN_GET)                                                                                                     \
 	X(RUN_LIST)                                                                                                    \
 	X(INPUT_END)                                                                                                   \
@@ -70,6 +73,7 @@ struct op {
 		struct input_row input;
 		struct op_entry entry;
 		struct component_row component;
+		struct file_writer *file;
 		struct op_query query;
 	};
 	char copied[];
@@ -108,6 +112,14 @@ struct store_fault {
 
 struct dir;
 
+/* ---- files.c ---- */
+
+/* `data_fd` is borrowed; -1 = a private directory. */
+int files_new(struct files **ret, struct store *s, int data_fd, struct err *e);
+void files_free(struct files *f);
+/* In the store's thread: the file to disk, under its name, its name to disk. 0, or -1 with the fault. */
+int files_settle(struct file_writer *w, struct store_fault *ret);
+
 /* Everything but open runs in the store's thread, one call at a time. Those that return int: 0, or -1 with fault()
  * filled. */
 struct store_backend {
@@ -136,6 +148,7 @@ bool dir_was_clean(const struct dir *d);
 bool dir_had_log(const struct dir *d); /* what is missing in weir.db may stand there */
 const char *dir_database_path(const struct dir *d);
 const char *dir_path(const struct dir *d);
+int dir_fd(const struct dir *d); /* of the data directory */
 /* The database is open and sound: marks it in use and lets others in. */
 int dir_settle(struct dir *d, struct err *e);
 /* `is_tidy`: the database was closed completely; the last process to leave says so in the lock file. */
