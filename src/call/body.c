@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The body of a request, by its content type: the mapped one, else the operation's. */
+/* The body of a request, by its content type: the mapped one, else the operation's. Files named by an id are not read
+ * here: the body has a cut where one stands. */
 #include "call/body_int.h"
 #include "call/request_int.h"
 
@@ -33,6 +34,34 @@ static struct str file_type(const struct body_file *f, struct str declared)
 	return f->media_type.ptr ? f->media_type : STR("application/octet-stream");
 }
 
+int build_put_file(struct build *b, struct buf *out, const struct body_file *f, struct err *e)
+{
+	struct body_cut cut = { .at = out->len, .id = f->id };
+	if (!f->id.ptr)
+		return body_file_append(f, out, e);
+	if (!b->files)
+		return err_set(e, ERR_MISSING, "there is no folder of files here, only { base64: ... } can be sent");
+	int r = b->files->size(b->files, f->id, &cut.len, e);
+	if (r == 0 && buf_append(&b->cuts, &cut, sizeof(cut)) < 0)
+		r = b->cuts.failed == ERR_LIMIT ? err_set(e, ERR_LIMIT, "more than %d files", CALL_FILES_MAX)
+						: build_out_of_memory(e);
+	return r;
+}
+
+/* The body is a file: people see what it is. */
+static int write_file(struct build *b, struct buf *out, enum body_kind kind, const struct body_file *f, struct err *e)
+{
+	b->body_is_bytes = kind == SEND_BINARY;
+	if (f->id.ptr) {
+		struct body_file *shown = ARENA_NEW(b->a, struct body_file);
+		if (!shown)
+			return build_out_of_memory(e);
+		*shown = *f;
+		b->shown_file = shown;
+	}
+	return build_put_file(b, out, f, e);
+}
+
 /* A text as it is, or the bytes of a file. */
 static int write_raw(struct build *b, struct buf *out, enum body_kind kind, struct str *type, struct str declared,
 		     struct err *e)
@@ -42,8 +71,7 @@ static int write_raw(struct build *b, struct buf *out, enum body_kind kind, stru
 	int r = body_file_parse(b->body, &f, e);
 	if (r > 0) {
 		*type = file_type(&f, declared);
-		b->body_is_bytes = kind == SEND_BINARY;
-		return body_file_append(&f, b->files, out, e);
+		return write_file(b, out, kind, &f, e);
 	}
 	if (r < 0)
 		return r;
@@ -75,6 +103,40 @@ static int write_by_kind(struct build *b, struct buf *out, enum body_kind kind, 
 	}
 }
 
+static void add_piece(struct build *b, struct call_piece piece)
+{
+	if (piece.len == 0)
+		return;
+	b->pieces[b->n_pieces++] = piece;
+	b->body_bytes += piece.len;
+}
+
+/* What was written moves to the arena, cut where files stand. */
+static int keep_body(struct build *b, const struct buf *out, struct err *e)
+{
+	const struct body_cut *cuts = (const struct body_cut *)(const void *)b->cuts.ptr;
+	size_t n = b->cuts.len / sizeof(*cuts), from = 0;
+	b->sent_body = arena_str(b->a, buf_str(out));
+	b->body_bytes = out->len;
+	if (!b->sent_body.ptr)
+		return build_out_of_memory(e);
+	if (n == 0)
+		return 0;
+	b->pieces = ARENA_ARRAY(b->a, struct call_piece, 2 * n + 1);
+	if (!b->pieces)
+		return build_out_of_memory(e);
+	b->body_bytes = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct str before = str_from(b->sent_body.ptr + from, cuts[i].at - from);
+		add_piece(b, (struct call_piece){ .bytes = before, .len = before.len });
+		add_piece(b, (struct call_piece){ .file = cuts[i].id, .len = cuts[i].len });
+		from = cuts[i].at;
+	}
+	struct str rest = str_from(b->sent_body.ptr + from, out->len - from);
+	add_piece(b, (struct call_piece){ .bytes = rest, .len = rest.len });
+	return 0;
+}
+
 int build_body(struct build *b, struct err *e)
 {
 	const struct operation *op = &b->s->op;
@@ -95,9 +157,9 @@ int build_body(struct build *b, struct err *e)
 		return err_wrap(e, "the body");
 	if (!buf_ok(&out))
 		return build_buf_trouble(&out, "the body", e);
-	b->sent_body = arena_str(b->a, buf_str(&out));
-	if (!b->sent_body.ptr)
-		return build_out_of_memory(e);
+	r = keep_body(b, &out, e);
+	if (r < 0)
+		return r;
 	if (!mapped || (kind == SEND_MULTIPART && type.ptr != was.ptr))
 		build_set_header(b, STR("Content-Type"), type, STR_NULL);
 	return 0;

@@ -47,8 +47,8 @@ struct body_file {
 
 /* 1 = `v` is one; 0 = it is not; -ERR_INVALID = it wants to be one and is wrong. */
 int body_file_parse(const struct value *v, struct body_file *ret, struct err *e);
-/* Its bytes appended. -ERR_MISSING without `files`, -ERR_INVALID for what is no base64. */
-int body_file_append(const struct body_file *f, struct call_files *files, struct buf *b, struct err *e);
+/* The bytes of one that has no id appended; -ERR_INVALID for what is no base64. */
+int body_file_append(const struct body_file *f, struct buf *b, struct err *e);
 /* "type/subtype" of tokens, parameters without control bytes. */
 bool media_type_is_clean(struct str type);
 

@@ -15,6 +15,8 @@
 /* Where the boundary before a part stands, and its content. */
 struct part {
 	size_t mark, start, len;
+	struct str file; /* by its id: not in memory; ptr NULL = none */
+	uint64_t file_bytes;
 };
 
 struct writer {
@@ -69,6 +71,7 @@ static int start_part(struct writer *w, struct part *p, struct str name, struct 
 	}
 	(void)buf_append_c(w->out, "\r\n\r\n");
 	p->start = w->out->len;
+	p->file = STR_NULL;
 	return 0;
 }
 
@@ -85,10 +88,16 @@ static int put_file(struct writer *w, struct str name, const struct body_file *f
 	struct str file_name = f->name.ptr ? f->name : f->id.ptr ? f->id : STR("file");
 	struct str type = f->media_type.ptr ? f->media_type : STR("application/octet-stream");
 	int r = start_part(w, &p, name, file_name, type, e);
-	r = r < 0 ? r : body_file_append(f, w->build->files, w->out, e);
-	if (r == 0)
-		end_part(w, &p);
-	return r;
+	r = r < 0 ? r : build_put_file(w->build, w->out, f, e);
+	if (r < 0)
+		return r;
+	if (f->id.ptr) {
+		const struct buf *cuts = &w->build->cuts;
+		p.file = f->id;
+		p.file_bytes = ((const struct body_cut *)(const void *)(cuts->ptr + cuts->len))[-1].len;
+	}
+	end_part(w, &p);
+	return 0;
 }
 
 /* One part: a file, a text, or a container as JSON. */
@@ -128,10 +137,29 @@ static int put_field(struct writer *w, struct str name, const struct value *v, s
 
 /* ---- the boundary ---- */
 
-static int choose_boundary(struct str content, char ret[static BOUNDARY_BYTES + 1], struct err *e)
+/*
+ * Of what is in memory and of which files stand where. A file's id is a hash of its content: that a file holds this
+ * boundary would take one that was made knowing its own.
+ */
+static bool digest_content(const struct build *b, struct str content, unsigned char hash[static BODY_DIGEST_BYTES])
+{
+	const struct body_cut *cuts = (const struct body_cut *)(const void *)b->cuts.ptr;
+	auto_buf struct buf all = { .max = CALL_FILES_MAX * 512 };
+	if (!body_digest(content, hash))
+		return false;
+	if (b->cuts.len == 0)
+		return true;
+	(void)buf_append(&all, hash, BODY_DIGEST_BYTES);
+	for (size_t i = 0; i < b->cuts.len / sizeof(*cuts); i++)
+		(void)buf_printf(&all, "%zu %.*s\n", cuts[i].at, STR_ARG(cuts[i].id));
+	return buf_ok(&all) && body_digest(buf_str(&all), hash);
+}
+
+static int choose_boundary(const struct build *b, struct str content, char ret[static BOUNDARY_BYTES + 1],
+			   struct err *e)
 {
 	unsigned char hash[BODY_DIGEST_BYTES];
-	if (!body_digest(content, hash))
+	if (!digest_content(b, content, hash))
 		return build_out_of_memory(e);
 	for (int i = 0; i < BOUNDARY_TRIES; i++) {
 		memcpy(ret, "weir", 5);
@@ -145,7 +173,7 @@ static int choose_boundary(struct str content, char ret[static BOUNDARY_BYTES + 
 	return err_set(e, ERR_STATE, "no boundary was found that is not in the content");
 }
 
-/* Parts that are no text are shown as their size. */
+/* Parts that are no text, and files, are shown as their size. */
 static struct str shown_of(const struct writer *w)
 {
 	const struct part *parts = (const struct part *)(const void *)w->parts.ptr;
@@ -154,12 +182,16 @@ static struct str shown_of(const struct writer *w)
 	bool is_text = true;
 	for (size_t i = 0; i < n && from < SHOWN_MAX; i++) {
 		struct str content = str_from(w->out->ptr + parts[i].start, parts[i].len);
-		if (str_is_utf8(content, NULL))
+		if (!parts[i].file.ptr && str_is_utf8(content, NULL))
 			continue;
 		is_text = false;
 		size_t before = parts[i].start - from;
 		(void)buf_append(&shown, w->out->ptr + from, before < SHOWN_MAX ? before : SHOWN_MAX);
-		(void)buf_printf(&shown, "(%zu bytes)", content.len);
+		if (parts[i].file.ptr)
+			(void)buf_printf(&shown, "(file %.*s, %llu bytes)", STR_ARG(parts[i].file),
+					 (unsigned long long)parts[i].file_bytes);
+		else
+			(void)buf_printf(&shown, "(%zu bytes)", content.len);
 		from = parts[i].start + parts[i].len;
 		if (shown.len > SHOWN_MAX)
 			break;
@@ -185,7 +217,7 @@ static int finish(struct writer *w, struct str *ret_type, struct err *e)
 		return 0; /* told by the owner */
 	if (!buf_ok(&w->parts))
 		return build_buf_trouble(&w->parts, "the list of parts", e);
-	int r = choose_boundary(buf_str(w->out), boundary, e);
+	int r = choose_boundary(w->build, buf_str(w->out), boundary, e);
 	if (r < 0)
 		return r;
 	const struct part *parts = (const struct part *)(const void *)w->parts.ptr;

@@ -87,27 +87,55 @@ struct str call_spec_json_prefix(const struct call_spec *s); /* cut off before J
 bool call_spec_next_secret(const struct call_spec *s, size_t *pos, struct str *ret_name);
 
 /*
- * Files that a body may send. The caller keeps them; data names one by its id and never a path. `read` appends the
- * bytes to `ret`, which has a maximum: -ERR_NOT_FOUND for an id that is not there; a buffer that fails is the builder's
- * to tell.
+ * Files that a body may send. The caller keeps them; data names one by its id and never a path, and what an id names
+ * never changes. `size`: bytes of a file; -ERR_NOT_FOUND, or -ERR_INVALID for what can be no id. `open`: its
+ * descriptor, given back by `close`; -ERR_LIMIT when too many are open now, which passes.
  */
 struct call_files {
-	int (*read)(struct call_files *files, struct str id, struct buf *ret, struct err *e);
+	int (*size)(struct call_files *files, struct str id, uint64_t *ret, struct err *e);
+	int (*open)(struct call_files *files, struct str id, int *ret_fd, uint64_t *ret_size, struct err *e);
+	void (*close)(struct call_files *files, int fd);
 };
 
-/* Longest body sent: a request lies in memory as a whole until files are streamed. */
-#define CALL_BODY_MAX (64u << 20)
+#define CALL_BODY_MAX (64u << 20) /* longest body that lies in memory; its files are streamed and do not count */
+#define CALL_FILES_MAX 64	  /* files of one body */
+
+/* A stretch of a body: bytes, or a whole file. */
+struct call_piece {
+	struct str bytes; /* ptr NULL = of the file */
+	struct str file;  /* its id */
+	uint64_t len;	  /* of either */
+};
 
 /* A request ready to go, all in the item's arena. */
 struct call_request {
 	enum call_method method;
 	struct str url; /* real: may hold an API key */
 	struct headers headers;
-	struct str body;   /* ptr NULL = none */
+	struct str body;		 /* ptr NULL = none, or in pieces */
+	const struct call_piece *pieces; /* of a body with files in it; NULL = none */
+	size_t n_pieces;
 	const struct http_proxy *proxy; /* the way there, its credentials with it; NULL = straight */
 	struct str masked; /* JSON: { method, url, headers, body } with secrets as ***, for the ledger and people; a
-			      body that is no text is { bytes: N } */
+			      body that is no text is { bytes: N }, one file { file, name, media_type, bytes: N } */
 };
+uint64_t call_request_bytes(const struct call_request *r); /* of its body */
+
+/* The pieces of one sending, with their files open; zeroed = closed. Its list lives in the arena and is used again. */
+struct call_body {
+	struct call_files *files;
+	struct http_piece *pieces;
+	size_t n, n_open;
+	int fds[CALL_FILES_MAX];
+};
+/*
+ * Open what a request's pieces name; nothing to do for one without. The same request gives the same bytes each time.
+ * Nothing stays open when it fails: -ERR_LIMIT when too many files are open now (try again later), else the folder's
+ * own code, or -ERR_STATE for a file that is not as long as when the request was built.
+ */
+int call_body_open(struct call_body *b, const struct call_request *r, struct call_files *files, struct arena *a,
+		   struct err *e);
+void call_body_close(struct call_body *b); /* after the answer; twice is fine */
 
 /*
  * Build from mapped values: `parameters` is an object (names as in the mapping; "body" or "=body" members as documented

@@ -75,7 +75,7 @@ static int make_shadow(const struct call_request *from, const struct secrets *se
 	(void)value_set(a, &v, STR("method"), value_string(str_c(call_method_name(ret->method))));
 	(void)value_set(a, &v, STR("url"), masked_text(a, secrets, ret->url));
 	(void)value_set(a, &v, STR("headers"), headers);
-	if (!ret->body.ptr)
+	if (!ret->body.ptr && !ret->n_pieces)
 		(void)value_set(a, &v, STR("body"), value_null());
 	if (json_write(&text, &v, JSON_COMPACT) < 0)
 		return -ERR_NO_MEMORY;
@@ -141,7 +141,11 @@ enum call_hop call_redirect(const struct call_request *from, int status, const s
 		return refuse(ret_reason, a, "it leads from https to http, and the call carries credentials", url);
 	trail->left_origin |= !is_same;
 	*ret = (struct call_request){ .method = to_get ? CALL_GET : from->method, .url = url, .proxy = from->proxy };
-	ret->body = to_get ? STR_NULL : from->body;
+	if (!to_get) {
+		ret->body = from->body;
+		ret->pieces = from->pieces;
+		ret->n_pieces = from->n_pieces;
+	}
 	if (keep_headers(from, secrets, !trail->left_origin, !to_get, a, ret) < 0 || make_shadow(from, secrets, a, ret) < 0)
 		return refuse(ret_reason, a, "out of memory", url);
 	trail->urls[trail->n < CALL_HOPS_MAX + 1 ? trail->n++ : CALL_HOPS_MAX] = url;

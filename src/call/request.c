@@ -242,7 +242,8 @@ static int hand_over(struct build *b, struct call_request *ret, struct err *e)
 	build_shadow(b);
 	if (!buf_ok(&b->shown))
 		return build_buf_trouble(&b->shown, "the request", e);
-	struct call_request request = { .method = b->s->op.method, .body = b->sent_body, .proxy = b->proxy };
+	struct call_request request = { .method = b->s->op.method, .pieces = b->pieces, .n_pieces = b->n_pieces, .proxy = b->proxy };
+	request.body = b->n_pieces ? STR_NULL : b->sent_body;
 	request.url = arena_str(b->a, buf_str(&b->url));
 	request.masked = arena_str(b->a, buf_str(&b->shown));
 	request.headers = (struct headers){ .n = b->n_headers, .cap = b->n_headers, .bytes = b->header_bytes };
@@ -287,6 +288,7 @@ int call_request_build_files(const struct call_spec *s, struct secrets *secrets,
 	buf_init(&b.cookies, HEADER_FIELD_MAX_BYTES);
 	buf_init(&b.text, HEADER_FIELD_MAX_BYTES);
 	buf_init(&b.shown, 2 * (JSON_MAX_BYTES / 16));
+	buf_init(&b.cuts, CALL_FILES_MAX * sizeof(struct body_cut));
 	int r = build(&b, parameters, key, ret, e);
 	build_wipe(&b.url);
 	build_wipe(&b.cookies);
@@ -295,5 +297,6 @@ int call_request_build_files(const struct call_spec *s, struct secrets *secrets,
 	buf_done(&b.cookies);
 	buf_done(&b.text);
 	buf_done(&b.shown);
+	buf_done(&b.cuts);
 	return r;
 }

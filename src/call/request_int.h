@@ -10,6 +10,8 @@ struct out_header {
 	struct str shown; /* ptr NULL = the value itself, masked by name and by value */
 };
 
+struct body_file;
+
 struct build {
 	const struct call_spec *s;
 	struct secrets *secrets;
@@ -24,10 +26,22 @@ struct build {
 	struct str shown_url;	  /* with an API key as *** */
 	struct value members;	  /* of a body given by members */
 	const struct value *body; /* NULL = none */
-	struct str sent_body;	  /* ptr NULL = none */
-	struct str shown_body;	  /* what people see in its place; ptr NULL = the same */
-	bool body_is_bytes;	  /* people see its size */
-	const struct http_proxy *proxy; /* NULL = none */
+	struct str sent_body;	  /* what of it is in memory; ptr NULL = none */
+	struct buf cuts;	  /* struct body_cut: the files in it */
+	struct call_piece *pieces;
+	size_t n_pieces;
+	uint64_t body_bytes;		    /* of all of it */
+	struct str shown_body;		    /* what people see in its place; ptr NULL = the same */
+	const struct body_file *shown_file; /* the body is this file */
+	const struct http_proxy *proxy;     /* NULL = none */
+	bool body_is_bytes;		    /* people see its size */
+};
+
+/* A file that stands in the body before its byte `at`. */
+struct body_cut {
+	size_t at;
+	struct str id;
+	uint64_t len;
 };
 
 /* ---- request.c ---- */
@@ -45,6 +59,8 @@ int build_keep_text(struct build *b, struct str *ret, struct err *e);
 
 /* ---- body.c, body_multipart.c, body_graphql.c ---- */
 
+/* The bytes of a file: into `out`, or where it is named by an id a cut there. */
+int build_put_file(struct build *b, struct buf *out, const struct body_file *f, struct err *e);
 /* Write the mapped body and its Content-Type. */
 int build_body(struct build *b, struct err *e);
 int build_multipart(struct build *b, struct buf *out, struct str *ret_type, struct err *e);

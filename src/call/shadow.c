@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shadow of a request: what people and the ledger see of it. */
+#include "call/body_int.h"
 #include "call/request_int.h"
 
 #define SHOWN_BODY_MAX (64u << 10)  /* bytes of a body that people see */
@@ -65,11 +66,31 @@ static struct str clip(struct str text, size_t max)
 	return str_from(text.ptr, max);
 }
 
+/* A file is shown by what it is, not by what is in it. */
+static void show_file(struct build *b, const struct body_file *f)
+{
+	(void)buf_append_c(&b->shown, "{\"file\":");
+	show_text(b, f->id);
+	if (f->name.ptr) {
+		(void)buf_append_c(&b->shown, ",\"name\":");
+		show_text(b, f->name);
+	}
+	if (f->media_type.ptr) {
+		(void)buf_append_c(&b->shown, ",\"media_type\":");
+		show_text(b, f->media_type);
+	}
+	(void)buf_printf(&b->shown, ",\"bytes\":%llu}}", (unsigned long long)b->body_bytes);
+}
+
 static void show_body(struct build *b)
 {
 	struct str whole = b->shown_body.ptr ? b->shown_body : b->sent_body,
 		   text = clip(whole, SHOWN_BODY_MAX + SHOWN_BODY_SLACK);
 	(void)buf_append_c(&b->shown, ",\"body\":");
+	if (b->shown_file) {
+		show_file(b, b->shown_file);
+		return;
+	}
 	if (!text.ptr) {
 		(void)buf_append_c(&b->shown, "null}");
 		return;
@@ -83,7 +104,7 @@ static void show_body(struct build *b)
 		text = secrets_mask(b->secrets, &masked, text) < 0 ? STR(SECRET_MASK) : buf_str(&masked);
 	(void)json_write_string(&b->shown, clip(text, SHOWN_BODY_MAX));
 	if (b->shown_body.ptr || whole.len > SHOWN_BODY_MAX)
-		(void)buf_printf(&b->shown, ",\"body_bytes\":%zu", b->sent_body.len);
+		(void)buf_printf(&b->shown, ",\"body_bytes\":%llu", (unsigned long long)b->body_bytes);
 	if (whole.len > SHOWN_BODY_MAX)
 		(void)buf_append_c(&b->shown, ",\"clipped\":true");
 	(void)buf_append_char(&b->shown, '}');

@@ -6,6 +6,9 @@
 #include "base/json.h"
 #include "call/call.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 static struct arena arena;
 
 /* JSON with ' for " so that it can be read in C. */
@@ -81,6 +84,90 @@ static inline struct call_spec *spec_of(const char *system, const char *method, 
 	if (!s)
 		fail_msg("%s", h.text);
 	return s;
+}
+
+/* ---- a folder of files: names are ids here, contents a table that the test gives ---- */
+
+struct test_file {
+	const char *id;
+	struct str bytes;
+	uint64_t claimed; /* size told when it is not 0 */
+};
+
+struct test_folder {
+	struct call_files face;
+	const struct test_file *files;
+	size_t n, n_open, opened;
+};
+
+static inline const struct test_file *test_file_find(struct call_files *files, struct str id, struct err *e)
+{
+	struct test_folder *f = CONTAINER_OF(files, struct test_folder, face);
+	for (size_t i = 0; i < f->n; i++)
+		if (str_eq_c(id, f->files[i].id))
+			return &f->files[i];
+	(void)err_set(e, ERR_NOT_FOUND, "there is no such file");
+	return NULL;
+}
+
+static inline int test_file_size(struct call_files *files, struct str id, uint64_t *ret, struct err *e)
+{
+	const struct test_file *file = test_file_find(files, id, e);
+	if (file)
+		*ret = file->claimed ? file->claimed : file->bytes.len;
+	return file ? 0 : -ERR_NOT_FOUND;
+}
+
+static inline int test_file_open(struct call_files *files, struct str id, int *ret_fd, uint64_t *ret_size,
+				 struct err *e)
+{
+	struct test_folder *f = CONTAINER_OF(files, struct test_folder, face);
+	const struct test_file *file = test_file_find(files, id, e);
+	if (!file)
+		return -ERR_NOT_FOUND;
+	*ret_fd = memfd_create("file", MFD_CLOEXEC);
+	assert_true(*ret_fd >= 0);
+	assert_int_equal(pwrite(*ret_fd, file->bytes.ptr, file->bytes.len, 0), file->bytes.len);
+	*ret_size = file->bytes.len;
+	f->n_open++;
+	f->opened++;
+	return 0;
+}
+
+static inline void test_file_close(struct call_files *files, int fd)
+{
+	assert_int_equal(close(fd), 0);
+	CONTAINER_OF(files, struct test_folder, face)->n_open--;
+}
+
+static inline struct test_folder test_folder_of(const struct test_file *files, size_t n)
+{
+	return (struct test_folder){ { test_file_size, test_file_open, test_file_close }, files, n, 0, 0 };
+}
+
+/* The body as it would go out. */
+static inline struct str whole_body(const struct call_request *r, struct call_files *files)
+{
+	struct call_body body = { 0 };
+	struct err e = ERR_INIT;
+	struct buf b;
+	if (!r->n_pieces)
+		return r->body;
+	if (call_body_open(&body, r, files, &arena, &e) < 0)
+		fail_msg("%s", e.msg);
+	buf_init(&b, 1u << 24);
+	for (size_t i = 0; i < body.n; i++) {
+		const struct http_piece *p = &body.pieces[i];
+		char *copy = arena_alloc(&arena, p->len + 1);
+		if (!p->bytes.ptr)
+			assert_int_equal(pread(p->fd, copy, p->len, (off_t)p->offset), p->len);
+		(void)buf_append_str(&b, p->bytes.ptr ? p->bytes : str_from(copy, p->len));
+	}
+	call_body_close(&body);
+	struct str text = arena_str(&arena, buf_str(&b));
+	buf_done(&b);
+	assert_int_equal(text.len, call_request_bytes(r));
+	return text;
 }
 
 static inline int test_begin(void **state)

@@ -7,22 +7,25 @@
 static struct call_request built;
 static struct err trouble;
 
-/* A folder with two files in it. */
-static int read_file(struct call_files *files, struct str id, struct buf *ret, struct err *e)
+static const struct test_file files[] = {
+	{ "logo.png", { "\x89PNG\r\n\0\xff", 8 }, 0 },
+	{ "note", { "a note", 6 }, 0 },
+	{ "empty", { "", 0 }, 0 },
+	{ "huge", { "", 0 }, UINT64_C(1) << 40 },
+};
+static struct test_folder folder;
+
+static int folder_begin(void **state)
 {
-	if (str_eq(id, STR("logo.png")))
-		return buf_append(ret, "\x89PNG\r\n\0\xff", 8);
-	if (str_eq(id, STR("note")))
-		return buf_append_c(ret, "a note");
-	if (str_eq(id, STR("huge"))) {
-		while (buf_append(ret, "0123456789abcdef0123456789abcdef", 32) == 0)
-			;
-		return -ERR_LIMIT;
-	}
-	return err_set(e, ERR_NOT_FOUND, "is not there");
+	folder = test_folder_of(files, ARRAY_LEN(files));
+	return test_begin(state);
 }
 
-static struct call_files folder = { .read = read_file };
+static int folder_end(void **state)
+{
+	assert_int_equal(folder.n_open, 0);
+	return test_end(state);
+}
 
 /* POST /b with these members of the operation, in JSON with ' for ". */
 static const char *system_with(const char *members)
@@ -46,13 +49,15 @@ static struct call_spec *post_type(const char *content_type)
 static int attempt(const struct call_spec *s, const char *parameters)
 {
 	trouble = ERR_INIT;
-	return call_request_build_files(s, NULL, &folder, json_new(parameters), STR_NULL, &arena, &built, &trouble);
+	return call_request_build_files(s, NULL, &folder.face, json_new(parameters), STR_NULL, &arena, &built,
+					&trouble);
 }
 
 static void build(const struct call_spec *s, const char *parameters)
 {
 	if (attempt(s, parameters) < 0)
 		fail_msg("%s: %s", parameters, trouble.msg);
+	built.body = whole_body(&built, &folder.face);
 }
 
 static struct str type_sent(void)
@@ -117,7 +122,9 @@ TEST(bytes_come_from_base64_or_a_file)
 		assert_int_equal(built.body.len, rows[i].n);
 		assert_memory_equal(built.body.ptr, rows[i].body, rows[i].n);
 		assert_str(type_sent(), rows[i].sent_type);
-		assert_str(shown("body"), arena_printf(&arena, "{\"bytes\":%zu}", rows[i].n));
+		bool is_named = strstr(rows[i].parameters, "'file'") != NULL;
+		assert_str(shown("body"), arena_printf(&arena, "{%s\"bytes\":%zu}",
+						       is_named ? "\"file\":\"logo.png\"," : "", rows[i].n));
 	}
 }
 
@@ -142,14 +149,14 @@ TEST(a_body_that_cannot_be_written_is_refused_with_the_reason)
 		{ "image/png", "{'file':'note','name':3}", "\"name\" of a file is a text, not number", ERR_INVALID },
 		{ "image/*", "{'file':'note','media_type':'a/b\\r\\nX: y'}", "media_type of a file is written like",
 		  ERR_INVALID },
-		{ "image/png", "{'file':'nope'}", "the body: file \"nope\": is not there", ERR_NOT_FOUND },
+		{ "image/png", "{'file':'nope'}", "the body: there is no such file", ERR_NOT_FOUND },
 		{ "image/png", "{'file':'/etc/passwd'}", "a file is named by its id: no folders", ERR_INVALID },
 		{ "image/png", "{'file':'..'}", "a file is named by its id: no folders", ERR_INVALID },
 		{ "image/png", "{'file':'a\\\\b'}", "a file is named by its id: no folders", ERR_INVALID },
 		{ "image/png", "{'file':''}", "a file is named by its id: no folders", ERR_INVALID },
 		{ "image/png", "{'file':'a\\u0000'}", "a file is named by its id: no folders", ERR_INVALID },
-		{ "image/png", "{'file':'huge'}", "the body is longer than 67108864 bytes", ERR_LIMIT },
-		{ "multipart/form-data", "{'f':{'file':'huge'}}", "the body is longer than 67108864 bytes", ERR_LIMIT },
+		{ "multipart/form-data", "{'f':{'file':'nope'}}", "the body: part \"f\": there is no such file",
+		  ERR_NOT_FOUND },
 		{ "multipart/form-data", "{'body':'a=1'}", "a multipart body is an object of name: value, not string",
 		  ERR_INVALID },
 		{ "multipart/form-data", "{'a\\u0000':'1'}", "byte 0x00 at offset 1 is not allowed in a name",
@@ -169,7 +176,8 @@ TEST(a_body_that_cannot_be_written_is_refused_with_the_reason)
 	assert_int_equal(call_request_build(post_type("image/png"), NULL, json_new("{'file':'note'}"), STR_NULL, &arena,
 					    &built, &trouble),
 			 -ERR_MISSING);
-	assert_string_equal(trouble.msg, "the body: file \"note\": there is no folder of files here");
+	assert_string_equal(trouble.msg,
+			    "the body: there is no folder of files here, only { base64: ... } can be sent");
 }
 
 /* ---- multipart ---- */
@@ -258,7 +266,7 @@ TEST(binary_parts_are_shown_by_their_size)
 	build(post_type("multipart/form-data"), "{'a':'seen','f':{'file':'logo.png'},'g':'after'}");
 	struct str body = shown("body");
 	assert_contains(body, "seen");
-	assert_contains(body, "\\r\\n\\r\\n(8 bytes)\\r\\n");
+	assert_contains(body, "\\r\\n\\r\\n(file logo.png, 8 bytes)\\r\\n");
 	assert_contains(body, "after");
 	assert_str(shown("body_bytes"), arena_printf(&arena, "%zu", built.body.len));
 }
@@ -506,8 +514,8 @@ TEST(secrets_are_masked_in_text_parts)
 	static const char *const types[] = { "multipart/form-data", "text/plain", "application/json" };
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		const char *parameters = i == 1 ? "{'body':'a s3cr3t-value'}" : "{'a':'s3cr3t-value','f':'\u00e9'}";
-		assert_int_equal(call_request_build_files(post_type(types[i]), secrets, &folder, json_new(parameters),
-							  STR_NULL, &arena, &built, &trouble),
+		assert_int_equal(call_request_build_files(post_type(types[i]), secrets, &folder.face,
+							  json_new(parameters), STR_NULL, &arena, &built, &trouble),
 				 0);
 		assert_contains(built.body, "s3cr3t-value");
 		assert_lacks(built.masked, "s3cr3t-value");
@@ -540,8 +548,9 @@ TEST(any_allocation_may_fail_and_no_body_is_half_written)
 			alloc_fail_after(n);
 			struct call_spec *s = call_spec_new(&item, system, STR("s"), STR("c"), STR("/b"), CALL_POST,
 							    STR_NULL, NULL, NULL);
-			int r = s ? call_request_build_files(s, NULL, &folder, parameters, STR_NULL, &item, &built, &e)
-				  : -ERR_NO_MEMORY;
+			int r =
+			    s ? call_request_build_files(s, NULL, &folder.face, parameters, STR_NULL, &item, &built, &e)
+			      : -ERR_NO_MEMORY;
 			bool has_failed = alloc_has_failed();
 			alloc_fail_after(0);
 			if (!has_failed) {
@@ -553,24 +562,143 @@ TEST(any_allocation_may_fail_and_no_body_is_half_written)
 	}
 }
 
+/* ---- files ---- */
+
+TEST(files_are_pieces_and_not_loaded)
+{
+	assert_int_equal(attempt(post_type("image/png"), "{'file':'huge'}"), 0);
+	assert_null(built.body.ptr);
+	assert_int_equal(built.n_pieces, 1);
+	assert_int_equal(call_request_bytes(&built), UINT64_C(1) << 40);
+	assert_int_equal(folder.opened, 0); /* that is for when it is sent */
+	assert_int_equal(attempt(post_type("multipart/form-data"), "{'a':'1','f':[{'file':'huge'},{'file':'note'}]}"),
+			 0);
+	assert_int_equal(built.n_pieces, 5);
+	assert_true(call_request_bytes(&built) > (UINT64_C(1) << 40) + 100);
+	build(post_type("text/plain"), "{'file':'note'}");
+	assert_str(built.body, "a note");
+	assert_int_equal(attempt(post_type("image/png"), "{'file':'empty'}"), 0);
+	assert_true(built.body.ptr && built.body.len == 0 && built.n_pieces == 0);
+}
+
+TEST(what_is_in_memory_has_a_limit_still)
+{
+	struct value parameters = value_object(), file = value_object();
+	struct buf b;
+	buf_init(&b, CALL_BODY_MAX + 1);
+	assert_int_equal(buf_reserve(&b, CALL_BODY_MAX + 1), 0);
+	memset(b.ptr, 'x', CALL_BODY_MAX + 1);
+	struct str text = str_from(b.ptr, CALL_BODY_MAX + 1);
+	assert_int_equal(value_add(&arena, &file, STR("text"), value_string(text)), 0);
+	assert_int_equal(value_add(&arena, &file, STR("name"), value_string(STR("n"))), 0);
+	assert_int_equal(value_add(&arena, &parameters, STR("f"), file), 0);
+	assert_int_equal(call_request_build_files(post_type("multipart/form-data"), NULL, &folder.face, &parameters,
+						  STR_NULL, &arena, &built, &trouble),
+			 -ERR_LIMIT);
+	assert_string_equal(trouble.msg, "the body is longer than 67108864 bytes");
+	buf_done(&b);
+}
+
+TEST(a_body_takes_so_many_files_and_no_more)
+{
+	struct value parameters = value_object(), list = value_array();
+	for (int i = 0; i <= CALL_FILES_MAX; i++)
+		assert_int_equal(value_push(&arena, &list, json("{'file':'note'}")), 0);
+	assert_int_equal(value_add(&arena, &parameters, STR("f"), list), 0);
+	assert_int_equal(call_request_build_files(post_type("multipart/form-data"), NULL, &folder.face, &parameters,
+						  STR_NULL, &arena, &built, &trouble),
+			 -ERR_LIMIT);
+	assert_string_equal(trouble.msg, "the body: part \"f\": more than 64 files");
+}
+
+/* The id stands for the content in the hash: another file is another boundary, another name too. */
+TEST(the_boundary_depends_on_which_files_stand_where)
+{
+	static const char *const items[] = {
+		"{'f':{'file':'note','name':'n'}}",
+		"{'f':{'file':'logo.png','name':'n'}}",
+		"{'f':{'file':'note','name':'m'}}",
+		"{'f':{'file':'note','name':'n'},'g':{'file':'note','name':'n'}}",
+	};
+	struct call_spec *s = post_type("multipart/form-data");
+	struct str types[ARRAY_LEN(items)];
+	for (size_t i = 0; i < ARRAY_LEN(items); i++) {
+		build(s, items[i]);
+		types[i] = type_sent();
+		for (size_t k = 0; k < i; k++)
+			assert_false(str_eq(types[i], types[k]));
+		build(s, items[i]);
+		assert_true(str_eq(types[i], type_sent()));
+	}
+}
+
+TEST(people_see_a_files_name_type_and_size)
+{
+	build(post_type("image/*"), "{'file':'logo.png','name':'l.png','media_type':'image/png'}");
+	assert_contains(built.masked, "\"body\":{\"file\":\"logo.png\",\"name\":\"l.png\",\"media_type\":"
+				      "\"image/png\",\"bytes\":8}}");
+	build(post_type("text/plain"), "{'file':'note'}");
+	assert_contains(built.masked, "\"body\":{\"file\":\"note\",\"bytes\":6}}");
+}
+
+TEST(a_file_is_opened_once_for_each_sending_and_closed_after_it)
+{
+	struct call_body body = { 0 };
+	assert_int_equal(
+	    attempt(post_type("multipart/form-data"), "{'f':[{'file':'note'},{'file':'note'},{'file':'logo.png'}]}"),
+	    0);
+	struct str first = whole_body(&built, &folder.face);
+	folder.opened = 0;
+	for (size_t i = 1; i <= 2; i++) {
+		assert_int_equal(call_body_open(&body, &built, &folder.face, &arena, &trouble), 0);
+		assert_int_equal(folder.opened, 2 * i);
+		assert_int_equal(folder.n_open, 2);
+		call_body_close(&body);
+		call_body_close(&body);
+		assert_int_equal(folder.n_open, 0);
+		assert_true(str_eq(first, whole_body(&built, &folder.face)));
+		folder.opened -= 2;
+	}
+}
+
+TEST(a_file_that_is_not_what_it_was_is_not_sent)
+{
+	struct call_body body = { 0 };
+	assert_int_equal(attempt(post_type("multipart/form-data"), "{'f':[{'file':'note'},{'file':'huge'}]}"), 0);
+	assert_int_equal(call_body_open(&body, &built, &folder.face, &arena, &trouble), -ERR_STATE);
+	assert_int_equal(folder.n_open, 0);
+	folder.n = 0;
+	assert_int_equal(call_body_open(&body, &built, &folder.face, &arena, &trouble), -ERR_NOT_FOUND);
+	assert_int_equal(call_body_open(&body, &built, NULL, &arena, &trouble), -ERR_MISSING);
+}
+
+#define BODY_CLAIM(name) cmocka_unit_test_setup_teardown(name, folder_begin, folder_end)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CALL_CLAIM(a_text_is_sent_as_it_is_in_utf8),
-		CALL_CLAIM(bytes_come_from_base64_or_a_file),
-		CALL_CLAIM(a_body_that_cannot_be_written_is_refused_with_the_reason),
-		CALL_CLAIM(multipart_parts_are_fields_files_and_json),
-		CALL_CLAIM(the_same_item_has_the_same_boundary_and_another_has_not),
-		CALL_CLAIM(binary_parts_are_shown_by_their_size),
-		CALL_CLAIM(xml_slots_take_values_escaped_for_their_place),
-		CALL_CLAIM(what_xml_cannot_hold_is_refused_by_the_slots_name),
-		CALL_CLAIM(a_template_that_is_no_xml_is_complained_about),
-		CALL_CLAIM(graphql_rows_become_variables),
-		CALL_CLAIM(an_operation_whose_body_cannot_be_is_complained_about),
-		CALL_CLAIM(the_schema_knows_templates_and_graphql),
-		CALL_CLAIM(a_mapping_that_the_body_cannot_take_is_complained_about),
-		CALL_CLAIM(secrets_are_masked_in_text_parts),
-		CALL_CLAIM(any_allocation_may_fail_and_no_body_is_half_written),
+		BODY_CLAIM(files_are_pieces_and_not_loaded),
+		BODY_CLAIM(what_is_in_memory_has_a_limit_still),
+		BODY_CLAIM(a_body_takes_so_many_files_and_no_more),
+		BODY_CLAIM(the_boundary_depends_on_which_files_stand_where),
+		BODY_CLAIM(people_see_a_files_name_type_and_size),
+		BODY_CLAIM(a_file_is_opened_once_for_each_sending_and_closed_after_it),
+		BODY_CLAIM(a_file_that_is_not_what_it_was_is_not_sent),
+		BODY_CLAIM(a_text_is_sent_as_it_is_in_utf8),
+		BODY_CLAIM(bytes_come_from_base64_or_a_file),
+		BODY_CLAIM(a_body_that_cannot_be_written_is_refused_with_the_reason),
+		BODY_CLAIM(multipart_parts_are_fields_files_and_json),
+		BODY_CLAIM(the_same_item_has_the_same_boundary_and_another_has_not),
+		BODY_CLAIM(binary_parts_are_shown_by_their_size),
+		BODY_CLAIM(xml_slots_take_values_escaped_for_their_place),
+		BODY_CLAIM(what_xml_cannot_hold_is_refused_by_the_slots_name),
+		BODY_CLAIM(a_template_that_is_no_xml_is_complained_about),
+		BODY_CLAIM(graphql_rows_become_variables),
+		BODY_CLAIM(an_operation_whose_body_cannot_be_is_complained_about),
+		BODY_CLAIM(the_schema_knows_templates_and_graphql),
+		BODY_CLAIM(a_mapping_that_the_body_cannot_take_is_complained_about),
+		BODY_CLAIM(secrets_are_masked_in_text_parts),
+		BODY_CLAIM(any_allocation_may_fail_and_no_body_is_half_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
