@@ -3,21 +3,26 @@
 #include "base/utf8.h"
 #include "call/attempt.h"
 #include "call/call_int.h"
+#include "http/url.h"
+#include <stdio.h>
 
 #define HEAD_MAX_BYTES (2u << 20) /* of the head when it is read: 256 KiB of headers, escaped at worst */
 
 /* ---- from the wire ---- */
 
 /* Header values may hold any bytes from 0x80 on (RFC 9110 5.5, obs-text): what is no UTF-8 is read as Latin-1. */
-static struct str to_utf8(struct arena *a, struct str s)
+static struct str latin1_to_utf8(struct arena *a, struct str s)
 {
-	if (str_is_utf8(s, NULL))
-		return arena_str(a, s);
 	char *out = arena_alloc(a, 2 * s.len + 4); /* 4: utf8_encode's promise to the compiler */
 	size_t n = 0;
 	for (size_t i = 0; out && i < s.len; i++)
 		n += utf8_encode((unsigned char)s.ptr[i], out + n);
 	return str_from(out, n);
+}
+
+static struct str to_utf8(struct arena *a, struct str s)
+{
+	return str_is_utf8(s, NULL) ? arena_str(a, s) : latin1_to_utf8(a, s);
 }
 
 static struct str masked(struct secrets *secrets, struct arena *a, struct str s)
@@ -112,6 +117,67 @@ int call_answer_from_response(const struct http_response *r, struct secrets *sec
 	return rc;
 }
 
+/* ---- answers that are files ---- */
+
+bool call_spec_may_make_files(const struct call_spec *s)
+{
+	enum answer_kind kind = s->op.answer.kind;
+	return s->op.method != CALL_HEAD && (kind == ANSWER_AUTO || kind == ANSWER_BINARY || kind == ANSWER_FILE);
+}
+
+enum call_way call_answer_way(const struct call_spec *s, int status, const struct headers *headers)
+{
+	if (!call_spec_may_make_files(s) || status < 200 || status > 299)
+		return CALL_GATHER;
+	if (s->op.answer.kind == ANSWER_FILE)
+		return CALL_TO_FILE;
+	if (s->op.answer.kind == ANSWER_BINARY)
+		return CALL_SPILL;
+	struct str type = header_media_type(headers_get(headers, STR("Content-Type")));
+	return content_type_is_binary(type) ? CALL_SPILL : CALL_GATHER;
+}
+
+/* value-chars of RFC 8187 in UTF-8 or Latin-1; the null string for what is neither. */
+static struct str extended_name(struct arena *a, struct str text)
+{
+	auto_buf struct buf b = { .max = HEADER_FIELD_MAX_BYTES };
+	struct str charset = str_split(&text, '\'');
+	(void)str_split(&text, '\''); /* the language */
+	bool is_utf8 = str_eq_nocase(charset, STR("utf-8")), is_latin1 = str_eq_nocase(charset, STR("iso-8859-1"));
+	if (!text.ptr || !(is_utf8 || is_latin1) || !url_decode(&b, text, false) || !buf_ok(&b))
+		return STR_NULL;
+	if (is_utf8 && !str_is_utf8(buf_str(&b), NULL))
+		return STR_NULL;
+	return is_utf8 ? arena_str(a, buf_str(&b)) : latin1_to_utf8(a, buf_str(&b));
+}
+
+static struct str url_name(struct arena *a, struct str text)
+{
+	auto_buf struct buf b = { .max = URL_MAX_BYTES };
+	struct url url;
+	if (url_parse(text, &url, NULL) < 0)
+		return STR_NULL;
+	struct str last = STR_NULL;
+	for (struct str rest = url.path; rest.ptr;)
+		last = str_split(&rest, '/');
+	return url_decode(&b, last, false) && buf_ok(&b) ? to_utf8(a, buf_str(&b)) : last;
+}
+
+int call_answer_set_file(struct call_answer *x, struct str id, uint64_t bytes, struct str url, struct secrets *secrets,
+			 struct arena *a)
+{
+	struct str given = answer_header(x, "content-disposition"),
+		   name = file_name_clean(a, extended_name(a, header_parameter(a, given, STR("filename*"))));
+	if (!name.len)
+		name = file_name_clean(a, header_parameter(a, given, STR("filename")));
+	if (!name.len)
+		name = file_name_clean(a, masked(secrets, a, url_name(a, url)));
+	x->file = arena_str(a, id);
+	x->file_name = name.len ? name : STR("file");
+	x->file_bytes = bytes;
+	return x->file.ptr ? 0 : -ERR_NO_MEMORY;
+}
+
 /* ---- to the ledger and back ---- */
 
 static const char *const certainties[] = { "not_sent", "ambiguous", "answered" };
@@ -129,6 +195,13 @@ int call_answer_write(const struct call_answer *x, struct buf *head)
 		(void)buf_append_c(head, "\"close_delimited\":true,");
 	if (x->is_range_asked && x->status == 206)
 		(void)buf_append_c(head, "\"range_asked\":true,");
+	if (x->file.ptr) {
+		(void)buf_append_c(head, "\"file\":{\"file\":");
+		(void)json_write_string(head, x->file);
+		(void)buf_append_c(head, ",\"name\":");
+		(void)json_write_string(head, x->file_name);
+		(void)buf_printf(head, ",\"bytes\":%llu},", (unsigned long long)x->file_bytes);
+	}
 	(void)buf_append_c(head, "\"headers\":");
 	(void)json_write(head, &x->headers, JSON_COMPACT);
 	if (x->has_made)
@@ -179,6 +252,22 @@ static bool read_error(const struct value *v, struct call_answer *x)
 	return true;
 }
 
+static bool read_file(const struct value *v, struct call_answer *x)
+{
+	const struct value *file = value_get_c(v, "file"), *id = value_get_c(file, "file"),
+			   *name = value_get_c(file, "name"), *bytes = value_get_c(file, "bytes");
+	int64_t n = 0;
+	if (!file)
+		return true;
+	if (!value_is(id, VALUE_STRING) || !value_is(name, VALUE_STRING) || !bytes || !value_to_int64(bytes, &n) ||
+	    n < 0)
+		return false;
+	x->file = value_text(id);
+	x->file_name = value_text(name);
+	x->file_bytes = (uint64_t)n;
+	return true;
+}
+
 int call_answer_read(struct str head, int status, struct str body, struct arena *a, struct call_answer *ret,
 		     struct err *e)
 {
@@ -189,7 +278,8 @@ int call_answer_read(struct str head, int status, struct str body, struct arena 
 	if (r < 0)
 		return err_wrap(e, "head of an answer");
 	const struct value *headers = value_get_c(&v, "headers"), *timings = value_get_c(&v, "timings");
-	if (!headers_are_pairs(headers) || !value_is(timings, VALUE_OBJECT) || !read_error(&v, &x))
+	if (!headers_are_pairs(headers) || !value_is(timings, VALUE_OBJECT) || !read_error(&v, &x) ||
+	    !read_file(&v, &x))
 		return err_set(e, ERR_INVALID, "head of an answer: not as written by call_answer_write()");
 	x.headers = *headers;
 	x.timings = *timings;

@@ -163,7 +163,10 @@ struct call_answer {
 	struct str detail; /* sentence when error */
 	int status;
 	struct value headers; /* array of [name, value], names in lower case, secrets masked */
-	struct str body;      /* decoded bytes; where the error is BAD_ENCODING the bytes as they came */
+	struct str body;      /* decoded bytes (of BAD_ENCODING as they came); empty when they are in a file: */
+	struct str file;      /* its id; ptr NULL = none */
+	struct str file_name; /* what the answer called it: no path, no control bytes */
+	uint64_t file_bytes;
 	struct value timings; /* object, milliseconds */
 	bool has_made;	      /* its list has become items, */
 	uint64_t made;	      /* so many, and its body is not kept */
@@ -175,6 +178,27 @@ struct call_answer {
  */
 int call_answer_from_response(const struct http_response *r, struct secrets *secrets, struct arena *a,
 			      struct call_answer *ret, char **ret_body);
+
+#define CALL_BINARY_MAX (1u << 20)		 /* largest binary answer given to a flow as base64 */
+#define CALL_FILE_ANSWER_MAX (UINT64_C(1) << 30) /* answers that become files, where no limit is said */
+#define CALL_GATHERED_MAX (UINT64_C(256) << 20)	 /* answers in memory, whatever limit is said */
+
+/* Where the body of an answer goes. */
+enum call_way {
+	CALL_GATHER,  /* into memory */
+	CALL_SPILL,   /* into memory, beyond CALL_BINARY_MAX into a file */
+	CALL_TO_FILE, /* into a file, whatever its size */
+};
+bool call_spec_may_make_files(const struct call_spec *s);
+/* By what the operation expects, the status and the content type; CALL_GATHER for all but 2xx. */
+enum call_way call_answer_way(const struct call_spec *s, int status, const struct headers *headers);
+/*
+ * The body is in file `id` (copied). Its name is the answer's (Content-Disposition, RFC 6266 and 8187), else the last
+ * segment of `url`, where the request went, secrets masked. 0 or -ERR_NO_MEMORY.
+ */
+int call_answer_set_file(struct call_answer *x, struct str id, uint64_t bytes, struct str url, struct secrets *secrets,
+			 struct arena *a);
+
 /* The ledger's head and back. */
 int call_answer_write(const struct call_answer *x, struct buf *head);
 int call_answer_read(struct str head, int status, struct str body, struct arena *a, struct call_answer *ret,

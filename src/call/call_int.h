@@ -126,7 +126,8 @@ enum answer_kind {
 	ANSWER_CSV,
 	ANSWER_XML,
 	ANSWER_TEXT,
-	ANSWER_BINARY
+	ANSWER_BINARY,
+	ANSWER_FILE
 };
 
 /* What an operation says of its answer's body. */
@@ -252,8 +253,7 @@ static inline bool value_is_nothing(const struct value *v)
 
 /* ---- answers ---- */
 
-#define CALL_BINARY_MAX (1u << 20) /* largest binary answer given to a flow as base64 */
-#define CALL_QUOTE_MAX 200	   /* most of an upstream's own words in a problem */
+#define CALL_QUOTE_MAX 200 /* most of an upstream's own words in a problem */
 
 /* What a body turned out to be. */
 struct content {
@@ -265,6 +265,10 @@ struct content {
 /* Read a body by its content type. 0 or -ERR_NO_MEMORY. */
 int content_read(const struct call_answer *x, const struct expected *expected, struct arena *a, struct content *ret);
 struct str answer_header(const struct call_answer *x, const char *lower_name); /* first one; ptr NULL when absent */
+/* What a name of a file keeps: the part behind the last slash or backslash without control bytes; empty = no name. */
+struct str file_name_clean(struct arena *a, struct str name);
+/* A type that says "bytes", as content_read() takes it. */
+bool content_type_is_binary(struct str type);
 /* The <title> of an HTML text, or the null string. */
 struct str html_title(struct str html);
 const char *status_phrase(int status);

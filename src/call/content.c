@@ -2,6 +2,7 @@
 /* What a body turns out to be, by its type, by what the operation expects and by its first bytes. A login page is never
  * mistaken for a result. */
 #include "base/utf8.h"
+#include "call/body_int.h"
 #include "call/content_int.h"
 
 #define TITLE_SEARCH_MAX (64u << 10) /* where a <title> is looked for */
@@ -192,9 +193,11 @@ static int read_binary(struct str body, struct str type, struct arena *a, struct
 	if (body.len > CALL_BINARY_MAX)
 		return content_trouble(
 		    ret, "binary_too_large", "The answer is too large for an item",
-		    arena_printf(a,
-				 "the answer is %zu bytes of %.*s; at most %u bytes of a binary answer go into an item",
-				 body.len, STR_ARG(media_type), CALL_BINARY_MAX));
+		    arena_printf(
+			a,
+			"the answer is %zu bytes of %.*s; at most %u bytes of a binary answer go into an item; "
+			"write answer: file",
+			body.len, STR_ARG(media_type), CALL_BINARY_MAX));
 	base64_append(&digits, body, false);
 	struct value base64 = buf_ok(&digits) ? value_string_copy(a, buf_str(&digits)) : VALUE_NONE;
 	ret->value = value_object();
@@ -202,6 +205,26 @@ static int read_binary(struct str body, struct str type, struct arena *a, struct
 	    value_add(a, &ret->value, STR("media_type"), value_string(media_type)) < 0 ||
 	    value_add(a, &ret->value, STR("bytes"), value_number_text(str_c(bytes))) < 0 ||
 	    value_add(a, &ret->value, STR("base64"), base64) < 0)
+		return -ERR_NO_MEMORY;
+	return 0;
+}
+
+bool content_type_is_binary(struct str type)
+{
+	return body_type_of(type) == BODY_BINARY;
+}
+
+/* The body was streamed: the item gets what it takes to find it, and to send it on. */
+static int read_file(const struct call_answer *x, struct str type, struct arena *a, struct content *ret)
+{
+	char *bytes = arena_printf(a, "%llu", (unsigned long long)x->file_bytes);
+	struct str media_type = media_type_is_clean(type) ? arena_str(a, type) : STR("application/octet-stream");
+	struct value id = value_string_copy(a, x->file), name = value_string_copy(a, x->file_name);
+	ret->value = value_object();
+	if (!bytes || !media_type.ptr || id.kind == VALUE_ABSENT || name.kind == VALUE_ABSENT ||
+	    value_add(a, &ret->value, STR("file"), id) < 0 || value_add(a, &ret->value, STR("name"), name) < 0 ||
+	    value_add(a, &ret->value, STR("media_type"), value_string(media_type)) < 0 ||
+	    value_add(a, &ret->value, STR("bytes"), value_number_text(str_c(bytes))) < 0)
 		return -ERR_NO_MEMORY;
 	return 0;
 }
@@ -261,7 +284,7 @@ static enum body_type type_to_read(enum answer_kind expected, enum body_type dec
 		[ANSWER_CSV] = BODY_CSV,   [ANSWER_XML] = BODY_XML,	 [ANSWER_TEXT] = BODY_TEXT,
 	};
 	*ret_conflict = false;
-	if (expected == ANSWER_AUTO || expected == ANSWER_BINARY)
+	if (expected == ANSWER_AUTO || expected == ANSWER_BINARY || expected == ANSWER_FILE)
 		return declared;
 	enum body_type kind = wanted[expected];
 	if (kind == BODY_TEXT || declared == kind || declared == BODY_UNTYPED || declared >= BODY_TEXT)
@@ -328,6 +351,8 @@ int content_read(const struct call_answer *x, const struct expected *expected, s
 	struct str type = header_media_type(answer_header(x, "content-type")), body = x->body;
 	bool conflict;
 	*ret = (struct content){ .value = value_null() };
+	if (x->file.ptr)
+		return read_file(x, type, a, ret);
 	if (expected->kind == ANSWER_BINARY && body.len)
 		return read_binary(body, type, a, ret);
 	enum body_type declared = body_type_of(type), kind = type_to_read(expected->kind, declared, &conflict);

@@ -307,11 +307,14 @@ static int whole_response(const struct call_answer *x, struct value body, struct
 	return 0;
 }
 
-static enum rule_kind rule_for(const struct call_result_rule *rule, enum call_method method)
+static enum rule_kind rule_for(const struct call_result_rule *rule, const struct operation *op)
 {
 	enum rule_kind kind = rule ? rule_kind_of(rule) : RULE_AUTO;
+	enum call_method method = op->method;
 	if (kind != RULE_AUTO)
 		return kind;
+	if (op->answer.kind == ANSWER_FILE) /* whoever asks for a file wants it */
+		return RULE_BODY;
 	return method == CALL_GET || method == CALL_HEAD || method == CALL_OPTIONS ? RULE_BODY : RULE_ID;
 }
 
@@ -334,7 +337,8 @@ static const struct content *read_once(struct judging *j)
 const struct value *judging_body(struct judging *j)
 {
 	const struct content *c = read_once(j);
-	if (!c->trouble || j->spec->op.answer.kind == ANSWER_AUTO)
+	enum answer_kind kind = j->spec->op.answer.kind;
+	if (!c->trouble || kind == ANSWER_AUTO || kind == ANSWER_FILE)
 		return &c->value;
 	if (!j->is_looked_at && content_read(j->x, &(struct expected){ .kind = ANSWER_AUTO }, j->a, &j->looked) < 0)
 		j->is_out_of_memory = true;
@@ -353,7 +357,7 @@ const struct value *judging_follow(struct judging *j, const struct call_result_r
 /* The body becomes the result. Who asks for the whole response gets a web page as the text it is. */
 static int reduce(struct judging *j, const struct call_result_rule *rule, struct content *ret)
 {
-	enum rule_kind kind = rule_for(rule, j->spec->op.method);
+	enum rule_kind kind = rule_for(rule, &j->spec->op);
 	const struct call_answer *x = j->x;
 	*ret = *read_once(j);
 	int r = j->is_out_of_memory ? -ERR_NO_MEMORY : 0;

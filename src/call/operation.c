@@ -17,7 +17,7 @@ struct parameter_text {
 	const struct value *title, *description, *schema, *content, *example, *examples;
 };
 
-static const char *const answers[] = { "auto", "json", "ndjson", "sse", "csv", "xml", "text", "binary", NULL };
+static const char *const answers[] = { "auto", "json", "ndjson", "sse", "csv", "xml", "text", "binary", "file", NULL };
 #define GRAPHQL_SCHEMA                                                                                                 \
 	"{\"type\":\"object\",\"properties\":{\"query\":{\"type\":\"string\",\"minLength\":1},"                        \
 	"\"operation_name\":{\"type\":\"string\",\"minLength\":1}},\"additionalProperties\":false}"
@@ -38,7 +38,7 @@ const struct opt operation_rows[] = {
 		  "Send a key by which the system recognizes a repeated call; true, or { header: NAME }."),
 	OPT_BOOL(struct operation_text, repeatable, "false", "The system takes the same call twice without harm."),
 	OPT_STRING(struct operation_text, id, 0, NULL, 0, 512, "Where the id of the entry stands in the answer, like $.data.id."),
-	OPT_ENUM(struct operation_text, answer, "auto", answers, "What the answer's body is read as."),
+	OPT_ENUM(struct operation_text, answer, "auto", answers, "What the answer's body is read as; file: it goes into a file, whatever it is."),
 	OPT_STRING(struct operation_text, json_prefix, 0, NULL, 0, 64, "Text before the JSON of an answer that is cut off, like )]}'."),
 	OPT_VALUE(struct operation_text, xml_lists, 0, "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "XML elements that are a list even when only one comes."),
 	OPT_VALUE(struct operation_text, rules, 0, NULL, "What answers mean; asked first."),
