@@ -99,6 +99,16 @@ struct app_wait {
 void app_wait_done(void *arg, const struct store_result *result);
 int app_wait(struct app_wait *w);
 
+/* "@PATH" is a file and "@@text" the text "@text": cuts the first "@" off, true = a file. */
+bool app_text_is_file(struct str *text);
+/* A file ("-" = stdin) into the store's folder, on disk when this returns: { file, name, media_type, bytes }. */
+int app_file_put(struct app *a, struct arena *arena, const char *path, struct value *ret, struct err *e);
+/* The bytes of a file of the folder to `path` ("-" = stdout). */
+int app_file_get(struct app *a, struct str id, const char *path, struct err *e);
+int app_bytes_write(struct str bytes, const char *path, struct err *e);
+/* By the ending of a file's name: a table, then the machine's; application/octet-stream when neither knows. */
+struct str app_media_type(struct arena *a, const char *name);
+
 /* Check a file and put it into the store; says what it did and which secrets are missing. */
 int app_import(struct app *a, const char *file);
 /* Rules of a component on recorded answers (weir check --answers); returns an exit code. */

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "call/redirect.h"
+#include "step/file_sink.h"
+#include "step/folder.h"
 
 #include <string.h>
 
@@ -15,6 +17,10 @@ struct call_command {
 	const struct command *command;
 	const char *file;
 	const char *result;
+	const char *output; /* where the answer's bytes go; NULL = it is printed */
+	struct folder folder;
+	struct call_body body;
+	struct file_sink sink;
 	struct arena arena;
 	struct value system; /* kept: the component it came from is held too */
 	struct component *component;
@@ -119,9 +125,15 @@ static int parameters_parse(struct call_command *cc, int n, char **words, struct
 	for (int i = 0; i < n; i++) {
 		const char *eq = strchr(words[i], '=');
 		if (!eq || eq == words[i])
-			return app_usage(cc->command, "%s: write name=value or name:=JSON", words[i]);
+			return app_usage(cc->command, "%s: write name=value, name:=JSON or name=@FILE", words[i]);
 		bool is_json = eq[-1] == ':';
-		struct value v = value_string(str_c(eq + 1));
+		struct str text = str_c(eq + 1);
+		bool is_file = !is_json && app_text_is_file(&text);
+		struct value v = value_string(text);
+		if (is_file && app_file_put(&cc->app, &cc->arena, text.ptr, &v, &e) < 0) {
+			app_say("%s", e.msg);
+			return EXIT_INVALID;
+		}
 		if (is_json && json_parse(&cc->arena, str_c(eq + 1), NULL, &v, NULL, &e) < 0)
 			return app_usage(cc->command, "%s: %s", words[i], e.msg);
 		(void)value_set(&cc->arena, ret, str_from(words[i], (size_t)(eq - words[i]) - (is_json ? 1 : 0)), v);
@@ -216,13 +228,52 @@ static void attempts_print(struct call_command *cc, const struct call_judgement 
 	waterfall_print(&w, cc->attempts, cc->n_attempts);
 }
 
-static int result_print(const struct value *result)
+/* Bytes do not go to a terminal. */
+static bool may_write_bytes(const struct call_command *cc, uint64_t bytes)
+{
+	if (strcmp(cc->output, "-") != 0 || !isatty(STDOUT_FILENO))
+		return true;
+	app_say("the answer is %llu bytes that are no text; write them with -o FILE", (unsigned long long)bytes);
+	return false;
+}
+
+static bool is_binary(const struct value *result)
+{
+	return value_is(value_get_c(result, "base64"), VALUE_STRING) && value_get_c(result, "bytes");
+}
+
+/* 1 = the answer's bytes went where -o says; 0 = it is no such answer. */
+static int bytes_write(struct call_command *cc, const struct call_answer *x, const struct value *result, struct err *e)
+{
+	if (!x->file.ptr && !is_binary(result))
+		return 0;
+	if (!may_write_bytes(cc, x->file.ptr ? x->file_bytes : x->body.len))
+		return -ERR_DENIED;
+	int code = x->file.ptr ? app_file_get(&cc->app, x->file, cc->output, e) : app_bytes_write(x->body, cc->output, e);
+	if (code < 0)
+		app_say("%s", e->msg);
+	return code < 0 ? code : 1;
+}
+
+static int result_print(struct call_command *cc, const struct call_answer *x, const struct value *result)
 {
 	struct buf b;
+	struct err e = ERR_INIT;
+	int rc = cc->output ? bytes_write(cc, x, result, &e) : 0;
+	if (rc != 0)
+		return rc > 0 ? EXIT_OK : EXIT_RUN_FAILED;
+	if (x->file.ptr && cc->file) { /* the folder goes with this process */
+		app_say("the answer is a file of %llu bytes; write it with -o FILE", (unsigned long long)x->file_bytes);
+		return EXIT_RUN_FAILED;
+	}
 	buf_init(&b, 256u << 20);
-	int rc = json_write(&b, result, JSON_PRETTY);
-	if (rc == 0)
-		printf("%.*s\n", STR_ARG(buf_str(&b)));
+	(void)json_write(&b, result, JSON_PRETTY);
+	(void)buf_append_char(&b, '\n');
+	if (!buf_ok(&b))
+		app_say("the answer is too large to be printed");
+	else if ((rc = app_bytes_write(buf_str(&b), cc->output ? cc->output : "-", &e)) < 0)
+		app_say("%s", e.msg);
+	rc = buf_ok(&b) ? rc : -1;
 	buf_done(&b);
 	return rc == 0 ? EXIT_OK : EXIT_RUN_FAILED;
 }
@@ -257,12 +308,16 @@ static void on_response(void *arg, const struct http_response *r)
 	struct call_command *cc = arg;
 	struct call_answer x = { 0 };
 	struct call_judgement j;
+	struct err e = ERR_INIT;
 	auto_free char *body = NULL;
 	cc->is_done = true;
 	cc->code = EXIT_RUN_FAILED;
 	loop_stop(cc->app.loop);
-	if (call_answer_from_response(r, cc->app.services.secrets, &cc->arena, &x, &body) < 0) {
-		app_say("out of memory");
+	int code = file_sink_answer(&cc->sink, r, cc->request.url, cc->app.services.secrets, &cc->arena, &x, &body, &e);
+	call_body_close(&cc->body);
+	file_sink_done(&cc->sink);
+	if (code < 0) {
+		app_say("%s", e.msg);
 		return;
 	}
 	x.is_range_asked = headers_count(&cc->request.headers, STR("Range")) > 0;
@@ -275,7 +330,7 @@ static void on_response(void *arg, const struct http_response *r)
 	(void)call_judge_full(cc->spec, cc->rule, &x, &cc->arena, &j);
 	attempts_print(cc, &j);
 	if (j.verdict == CALL_OK) {
-		cc->code = result_print(&j.result);
+		cc->code = result_print(cc, &x, &j.result);
 		return;
 	}
 	bool is_unknown = j.verdict == CALL_UNKNOWN;
@@ -291,13 +346,26 @@ static int call_send(struct call_command *cc)
 	struct http_request request = {
 		.method = str_c(call_method_name(cc->request.method)), .url = cc->request.url, .headers = &cc->request.headers,
 		.body = cc->request.body, .connect_timeout = l->connect_timeout, .first_byte_timeout = l->first_byte_timeout,
-		.total_timeout = l->total_timeout, .max_body = l->max_body, .tls_no_verify = l->tls_no_verify, .http_version = l->http_version,
+		.total_timeout = l->total_timeout, .tls_no_verify = l->tls_no_verify, .http_version = l->http_version,
+		.max_body = l->max_body < CALL_GATHERED_MAX ? l->max_body : CALL_GATHERED_MAX,
 		.proxy = cc->request.proxy,
 	};
 	if (cc->app.flags.verbose)
 		request_print(cc);
-	if (http_start(cc->app.services.http, &request, on_response, cc, &e))
-		return EXIT_RUN_FAILED; /* until the answer says otherwise */
+	if (call_body_open(&cc->body, &cc->request, &cc->folder.face, &cc->arena, &e) == 0) {
+		if (cc->request.n_pieces) {
+			request.pieces = cc->body.pieces;
+			request.n_pieces = cc->body.n;
+			request.total_timeout = call_total_timeout(l, &cc->request);
+		}
+		if (call_spec_may_make_files(cc->spec)) {
+			file_sink_init(&cc->sink, cc->spec, l, cc->folder.files);
+			request.sink = &cc->sink.face;
+		}
+		if (http_start(cc->app.services.http, &request, on_response, cc, &e))
+			return EXIT_RUN_FAILED; /* until the answer says otherwise */
+	}
+	call_body_close(&cc->body);
 	app_say("%s", e.msg);
 	cc->is_done = true;
 	return EXIT_RUN_FAILED;
@@ -319,6 +387,12 @@ static int call_all(struct call_command *cc, int n, char **words)
 	struct err e = ERR_INIT;
 	int code = app_open(&cc->app, !cc->file);
 	system = str_split(&connector, '/');
+	if (code == EXIT_OK && cc->file && store_open(&cc->app.store, cc->app.loop, &(struct store_config){ 0 }, &e) < 0) {
+		app_say("%s", e.msg);
+		code = EXIT_RUN_FAILED;
+	}
+	if (code == EXIT_OK)
+		folder_init(&cc->folder, store_files(cc->app.store));
 	if (code == EXIT_OK)
 		code = spec_prepare(cc, system, connector, words[1], words[2]);
 	if (code == EXIT_OK)
@@ -327,7 +401,8 @@ static int call_all(struct call_command *cc, int n, char **words)
 		return code;
 	if (call_spec_wants_key(cc->spec))
 		key = str_c(arena_printf(&cc->arena, "weir-call-%llx-%llx", (unsigned long long)clock_wall(), (unsigned long long)clock_mono_ns()));
-	if (call_request_build(cc->spec, cc->app.services.secrets, &parameters, key, &cc->arena, &cc->request, &e) < 0) {
+	if (call_request_build_files(cc->spec, cc->app.services.secrets, &cc->folder.face, &parameters, key, &cc->arena, &cc->request,
+				     &e) < 0) {
 		app_say("%s", e.msg);
 		return EXIT_INVALID;
 	}
@@ -339,6 +414,7 @@ int cmd_call(int argc, char **argv)
 	struct call_command cc = { .command = app_command("call") };
 	const struct flag flags[] = {
 		{ .name = "file", .letter = 'f', .value = &cc.file },
+		{ .name = "output", .letter = 'o', .value = &cc.output },
 		{ .name = "result", .value = &cc.result },
 		{ .name = NULL },
 	};

@@ -7,6 +7,14 @@
 #include <signal.h>
 #include <string.h>
 
+#define RUN_UPLOADS_MAX 64 /* files of one command line */
+
+/* -d NAME=@PATH: goes into the folder when the store is open. */
+struct upload {
+	struct str name;
+	const char *path;
+};
+
 struct run_command {
 	struct app app;
 	const struct command *command;
@@ -14,6 +22,8 @@ struct run_command {
 	struct arena arena;
 	struct value data; /* of -d */
 	bool has_data;
+	struct upload uploads[RUN_UPLOADS_MAX];
+	size_t n_uploads;
 	struct plan *plan;
 	struct run_row row; /* resumed */
 	struct source *source;
@@ -27,7 +37,7 @@ struct run_command {
 	bool has_ended; /* --resume of a run that needs no more work */
 };
 
-/* NAME=VALUE or NAME:=JSON */
+/* NAME=VALUE, NAME:=JSON or NAME=@FILE */
 static int data_add(void *arg, const char *text)
 {
 	struct run_command *rc = arg;
@@ -35,12 +45,17 @@ static int data_add(void *arg, const char *text)
 	struct value v;
 	struct err e = ERR_INIT;
 	if (!eq || eq == text)
-		return app_usage(rc->command, "-d %s: write -d NAME=VALUE or -d NAME:=JSON", text);
+		return app_usage(rc->command, "-d %s: write -d NAME=VALUE, -d NAME:=JSON or -d NAME=@FILE", text);
 	bool is_json = eq[-1] == ':';
 	struct str name = str_from(text, (size_t)(eq - text) - (is_json ? 1 : 0));
 	struct str value = str_c(eq + 1);
 	if (is_json && json_parse(&rc->arena, value, NULL, &v, NULL, &e) < 0)
 		return app_usage(rc->command, "-d %s: %s", text, e.msg);
+	bool is_file = !is_json && app_text_is_file(&value);
+	if (is_file && rc->n_uploads == RUN_UPLOADS_MAX)
+		return app_usage(rc->command, "-d %s: more than %d files", text, RUN_UPLOADS_MAX);
+	if (is_file)
+		rc->uploads[rc->n_uploads++] = (struct upload){ name, value.ptr };
 	if (!is_json)
 		v = value_string(value);
 	rc->has_data = true;
@@ -153,6 +168,19 @@ static int file_prepare(struct run_command *rc)
 	int code = rc->plan ? version_keep(rc, k) : app_refusal(EXIT_INVALID);
 	component_unref(k);
 	return code;
+}
+
+static int uploads_put(struct run_command *rc)
+{
+	for (size_t i = 0; i < rc->n_uploads; i++) {
+		struct value file;
+		if (app_file_put(&rc->app, &rc->arena, rc->uploads[i].path, &file, &rc->error) < 0) {
+			app_say("-d %.*s: %s", STR_ARG(rc->uploads[i].name), rc->error.msg);
+			return EXIT_INVALID;
+		}
+		(void)value_set(&rc->arena, &rc->data, rc->uploads[i].name, file);
+	}
+	return EXIT_OK;
 }
 
 static int source_prepare(struct run_command *rc)
@@ -294,6 +322,8 @@ static int run_all(struct run_command *rc)
 	int code = app_open(&rc->app, true);
 	if (code == EXIT_OK)
 		code = rc->resume ? resume_prepare(rc) : file_prepare(rc);
+	if (code == EXIT_OK)
+		code = uploads_put(rc);
 	if (code == EXIT_OK)
 		code = source_prepare(rc);
 	if (code == EXIT_OK)

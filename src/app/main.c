@@ -14,17 +14,21 @@ const struct command commands[] = {
 	  "  weir run weather.yaml:get_weather -d city=Paris\n"
 	  "  weir run weather.yaml --items cities.csv -o forecasts.ndjson\n"
 	  "  weir run --resume 17\n\n"
-	  "  -d NAME=VALUE     a field of the one item; NAME:=JSON gives JSON\n"
+	  "  -d NAME=VALUE     a field of the one item; NAME:=JSON gives JSON, NAME=@FILE a file, NAME=@@text a text that begins with @\n"
 	  "  --items FILE      many items: .ndjson, .csv or .json; - reads NDJSON from stdin\n"
 	  "  -o, --output FILE where items go: .ndjson, .csv or .json; - is stdout\n"
 	  "  --format NAME     json, ndjson or csv, whatever the file's ending\n"
 	  "  --resume ID       go on with an interrupted run\n"
 	  "  --window N        items under way at once (default 512)\n" },
-	{ "call", "call [-f FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
+	{ "call", "call [-f FILE] [-o FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
 	  "Examples:\n"
 	  "  weir call -f weather.yaml open-meteo/forecast GET /v1/forecast latitude=48.85 longitude=2.35\n"
-	  "  weir call shop/orders POST /orders body:='{\"id\":1}' -v\n\n"
+	  "  weir call shop/orders POST /orders body:='{\"id\":1}' -v\n"
+	  "  weir call shop/files POST /upload title=cat photo=@cat.png\n"
+	  "  weir call shop/files GET /photos/{id} id=7 -o cat.png\n\n"
 	  "  -f, --file FILE   the component file with the system; else the imported components\n"
+	  "  -o, --output FILE where a file, or any other answer, goes; - is stdout\n"
+	  "  name=@FILE        the file itself; name=@@text is a text that begins with @\n"
 	  "  -v                request and answer on stderr, and each attempt with why and where its time went; secrets masked\n" },
 	{ "check", "check [--answers RECORDED] FILE...", "find every mistake in component files", cmd_check,
 	  "  weir check --answers recorded.ndjson weather.yaml   try the rules of its systems on recorded answers\n" },

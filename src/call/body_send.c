@@ -10,6 +10,13 @@ uint64_t call_request_bytes(const struct call_request *r)
 	return n;
 }
 
+msec_t call_total_timeout(const struct call_limits *l, const struct call_request *r)
+{
+	if (l->total_timeout || !r->n_pieces)
+		return l->total_timeout;
+	return CALL_TOTAL_TIMEOUT + (msec_t)(call_request_bytes(r) * 1000 / CALL_UPLOAD_RATE);
+}
+
 /* A piece of the same file before this one: it shares the descriptor. */
 static int find_open(const struct call_body *b, const struct call_request *r, size_t at)
 {

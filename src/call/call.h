@@ -121,6 +121,11 @@ struct call_request {
 };
 uint64_t call_request_bytes(const struct call_request *r); /* of its body */
 
+#define CALL_TOTAL_TIMEOUT 30000 /* ms a sending may take where nobody says, ... */
+#define CALL_UPLOAD_RATE 65536	 /* ... and a second more for so many bytes that come from files */
+/* How long one sending may take in all: a large upload is not late because it is large. 0 = the client's default. */
+msec_t call_total_timeout(const struct call_limits *l, const struct call_request *r);
+
 /* The pieces of one sending, with their files open; zeroed = closed. Its list lives in the arena and is used again. */
 struct call_body {
 	struct call_files *files;

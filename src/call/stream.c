@@ -10,7 +10,7 @@ struct str call_spec_json_prefix(const struct call_spec *s)
 bool call_spec_gives_lists(const struct call_spec *s)
 {
 	enum answer_kind kind = s->op.answer.kind;
-	return kind != ANSWER_TEXT && kind != ANSWER_BINARY;
+	return kind != ANSWER_TEXT && kind != ANSWER_BINARY && kind != ANSWER_FILE;
 }
 
 /* The verdict by status and header alone: a rule may call a 200 none that is ok. */

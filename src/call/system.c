@@ -90,7 +90,8 @@ const struct opt limit_rows[] = {
 	OPT_DURATION(struct call_limits, connect_timeout, NULL, 1, SECONDS(600), "Longest time to connect, TLS included."),
 	OPT_DURATION(struct call_limits, first_byte_timeout, NULL, 1, SECONDS(3600), "Longest wait for the first byte of an answer."),
 	OPT_DURATION(struct call_limits, total_timeout, NULL, 1, SECONDS(3600), "Longest time of one call from start to end."),
-	OPT_SIZE(struct call_limits, max_body, NULL, 1, INT64_C(256) << 20, "Largest answer, counted after decoding."),
+	OPT_SIZE(struct call_limits, max_body, NULL, 1, INT64_C(4) << 30,
+		 "Largest answer, counted after decoding; only files may be larger than 256 MiB."),
 	OPT_INT(struct call_limits, in_flight, NULL, 1, 1000, "Most calls of this system at a time."),
 	OPT_END,
 };

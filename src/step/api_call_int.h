@@ -4,6 +4,8 @@
 #include "call/attempt.h"
 #include "call/call.h"
 #include "call/redirect.h"
+#include "step/file_sink.h"
+#include "step/folder.h"
 #include "step/step_int.h"
 
 #define API_CALL_IN_FLIGHT_DEFAULT 32
@@ -13,6 +15,7 @@
 #define API_CALL_ITEMS_MAX 10000000 /* items out of one answer, unless max_items says otherwise */
 #define API_CALL_ITEMS_DEPTH 20	   /* containers of an item around an element of the list */
 #define API_CALL_REST_HEADER 64	   /* bytes kept of the name of a header that asks for rest */
+#define API_CALL_FILES_WAIT 100	   /* ms; rest of the step's calls when too many files are open in this process */
 
 struct api_call_opts {
 	struct str result_store_field, system, connector, query_path, method_name;
@@ -70,6 +73,8 @@ struct api_call {
 	struct call_trail trail;
 	struct http_transfer *transfer;
 	struct api_call_items *items; /* its list becomes items; NULL = not yet, or never */
+	struct call_body *body;	    /* files of the body, open while it is sent; NULL = it never had any */
+	struct file_sink *file; /* where the answer goes; NULL = never asked */
 	struct loop_timer timer;
 	struct call_again again;      /* why this attempt is made */
 	uint64_t ready_ns, sent_ns;   /* when it could go but for slot, disk and rest; when it went out */
@@ -85,6 +90,7 @@ struct api_call_step {
 	struct list in[API_CALL_BACKOFF + 1];
 	size_t slots_used;
 	struct loop_timer pause; /* while it runs nothing is sent: an answer asked for it */
+	struct folder folder;
 	uint64_t rested_ns;	 /* pauses that are over, summed up */
 	uint64_t rest_since_ns;	 /* 0 = no pause runs */
 	struct call_rest rest;	 /* who asked for the latest one */
@@ -130,3 +136,12 @@ enum verdict api_call_start(struct step *s, struct item *it);
 void api_call_flush(struct step *s);
 void api_call_stop(struct step *s);
 void api_call_close(struct step *s);
+
+/* api_call_file.c */
+/* Takes the answer's body where it becomes, or may become, a file; NULL = it is gathered. For one sending. */
+struct http_sink *api_call_sink(struct api_call_step *st, struct api_call *c);
+/* The transfer is over: what the sink still holds is given back; a file that was not kept leaves nothing. */
+void api_call_sink_release(struct api_call *c);
+/* The answer as the ledger will have it; a file is queued to be kept before this returns. As call_answer_from_response(). */
+int api_call_answer(struct api_call_step *st, struct api_call *c, const struct http_response *r, struct call_answer *ret, char **ret_body,
+		    struct err *e);

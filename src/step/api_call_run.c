@@ -189,12 +189,17 @@ static void on_pause_over(struct loop_timer *t)
 	api_call_pump(st);
 }
 
+/* Nothing is sent for so long. True when that is longer than it was to be. */
+static bool step_holds(struct api_call_step *st, msec_t wait)
+{
+	bool is_longer = !loop_timer_is_running(&st->pause) || st->pause.at < loop_now(step_loop(st->step)) + wait;
+	return is_longer && loop_timer_start(&st->pause, wait) == 0;
+}
+
 /* One answer that asks for rest speaks for all calls of the step: to one system, with one credential. */
 static void step_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j)
 {
-	bool is_longer =
-	    !loop_timer_is_running(&st->pause) || st->pause.at < loop_now(step_loop(st->step)) + j->wait_ms;
-	if (is_longer && loop_timer_start(&st->pause, j->wait_ms) == 0)
+	if (step_holds(st, j->wait_ms))
 		api_call_rest_begins(st, x, j);
 }
 
@@ -246,20 +251,27 @@ void api_call_answered(struct api_call_step *st, struct api_call *c, const struc
 	call_decide(st, c, x);
 }
 
+/* The transfer has ended or is cancelled: the one place where what it used is given back. */
+static void transfer_over(struct api_call *c)
+{
+	c->transfer = NULL;
+	if (c->body)
+		call_body_close(c->body);
+	api_call_sink_release(c);
+}
+
 static void on_response(void *arg, const struct http_response *r)
 {
 	struct api_call *c = arg;
 	struct api_call_step *st = step_state(c->step);
-	struct step_services *services = step_services(c->step);
-	struct arena *a = &c->item->arena;
 	struct call_answer x = { 0 };
+	struct err e = ERR_INIT;
 	auto_free char *body = NULL;
-	c->transfer = NULL;
 	slot_give_back(st, c);
-	if (call_answer_from_response(r, services->secrets, a, &x, &body) < 0) {
-		struct err e = ERR_INIT;
-		err_set(&e, ERR_NO_MEMORY, "the answer does not fit in memory");
-		api_call_fails(st, c, "too_large", "The answer cannot be kept", &e);
+	int code = api_call_answer(st, c, r, &x, &body, &e);
+	transfer_over(c);
+	if (code < 0) {
+		api_call_fails(st, c, code == -ERR_NO_MEMORY ? "too_large" : "store", "The answer cannot be kept", &e);
 		api_call_pump(st);
 		return;
 	}
@@ -273,11 +285,32 @@ static void on_response(void *arg, const struct http_response *r)
 	api_call_pump(st);
 }
 
+/* Files of the body are open from here to transfer_over(). False when the call cannot go now, or not at all. */
+static bool body_open(struct api_call_step *st, struct api_call *c)
+{
+	struct arena *a = &c->item->arena;
+	struct err e = ERR_INIT;
+	int code = 0;
+	if (c->request.n_pieces && !c->body)
+		c->body = ARENA_NEW(a, struct call_body);
+	if (c->request.n_pieces && !c->body)
+		code = err_set(&e, ERR_NO_MEMORY, "out of memory");
+	else if (c->body)
+		code = call_body_open(c->body, &c->request, &st->folder.face, a, &e);
+	if (code == -ERR_LIMIT)
+		(void)step_holds(st, API_CALL_FILES_WAIT); /* others have them open and give them back */
+	else if (code < 0)
+		api_call_fails(st, c, "file_missing", "A file of the request cannot be sent", &e);
+	return code == 0;
+}
+
 static void send(struct api_call_step *st, struct api_call *c)
 {
 	struct step_services *services = step_services(st->step);
 	const struct call_limits *l = &st->plan->limits;
 	struct err e = ERR_INIT;
+	if (!body_open(st, c))
+		return;
 	if (!c->has_slot)
 		st->slots_used++;
 	c->has_slot = true;
@@ -291,19 +324,24 @@ static void send(struct api_call_step *st, struct api_call *c)
 		.body = c->request.body,
 		.connect_timeout = l->connect_timeout,
 		.first_byte_timeout = l->first_byte_timeout,
-		.total_timeout = l->total_timeout,
-		.max_body = l->max_body,
+		.total_timeout = call_total_timeout(l, &c->request),
+		.max_body = l->max_body < CALL_GATHERED_MAX ? l->max_body : CALL_GATHERED_MAX,
 		.tls_no_verify = l->tls_no_verify,
 		.http_version = l->http_version,
 		.proxy = c->request.proxy,
 		.fresh_connection = c->wants_fresh,
 	};
-	if (is_list(st))
-		request.sink = api_call_items_sink(c, &e);
+	if (c->request.n_pieces) {
+		request.pieces = c->body->pieces;
+		request.n_pieces = c->body->n;
+	}
+	request.sink = is_list(st) ? api_call_items_sink(c, &e) : api_call_sink(st, c);
 	if (!is_list(st) || request.sink)
 		c->transfer = http_start(services->http, &request, on_response, c, &e);
-	if (!c->transfer)
+	if (!c->transfer) {
+		transfer_over(c);
 		api_call_fails(st, c, "internal", "The call could not be started", &e);
+	}
 }
 
 static void call_drop(struct api_call_step *st, struct api_call *c)
@@ -396,7 +434,8 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		return;
 	}
 	struct str key = idempotency_key(st, it, &it->arena);
-	if (call_request_build(st->plan->spec, services->secrets, &parameters, key, &it->arena, &c->request, &e) < 0) {
+	if (call_request_build_files(st->plan->spec, services->secrets, &st->folder.face, &parameters, key, &it->arena, &c->request,
+				     &e) < 0) {
 		api_call_fails(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request",
 			       "The request cannot be built", &e);
 		return;
@@ -547,6 +586,7 @@ int api_call_open(struct step *s, struct err *e)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	st->step = s;
 	st->plan = step_plan(s)->compiled;
+	folder_init(&st->folder, store_files(step_store(s)));
 	for (size_t i = 0; i < ARRAY_LEN(st->in); i++)
 		list_init(&st->in[i]);
 	buf_init(&st->scratch, ANSWER_HEAD_MAX);
@@ -570,6 +610,7 @@ void api_call_close(struct step *s)
 			struct api_call *c = LIST_ENTRY(node, struct api_call, link);
 			if (c->transfer)
 				http_cancel(c->transfer);
+			transfer_over(c);
 			api_call_items_free(c);
 			loop_timer_stop(&c->timer);
 			list_remove(&c->link);

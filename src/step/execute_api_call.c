@@ -27,7 +27,8 @@ static const struct opt execute_api_call_rows[] = {
 	OPT_DURATION(struct api_call_opts, connect_timeout, "0", 0, 600000, "How long connecting may take; 0 = as the system says, else 10s."),
 	OPT_DURATION(struct api_call_opts, first_byte_timeout, "0", 0, 3600000, "How long the first byte of the answer may take; 0 = the total."),
 	OPT_DURATION(struct api_call_opts, total_timeout, "0", 0, 3600000, "How long one attempt may take in all; 0 = as the system says, else 30s."),
-	OPT_SIZE(struct api_call_opts, max_body, "0", 0, 64 << 20, "Largest answer, decoded; 0 = as the system says, else 10 MB."),
+	OPT_SIZE(struct api_call_opts, max_body, "0", 0, INT64_C(4) << 30,
+		 "Largest answer, decoded; 0 = as the system says, else 10 MB, of a file 1 GiB. Only files may be larger than 256 MiB."),
 	OPT_END,
 };
 

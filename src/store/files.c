@@ -255,7 +255,7 @@ int files_lend(struct files *f, struct str id, int *ret_fd, uint64_t *ret_size, 
 		return err_set(e, ERR_LIMIT, "%d files are open already", FILES_LENT_MAX);
 	int code = files_open(f, id, ret_fd, ret_size, e);
 	f->n_lent += code == 0;
-	return code;
+	return code == -EMFILE || code == -ENFILE ? -ERR_LIMIT : code;
 }
 
 void files_give_back(struct files *f, int fd)

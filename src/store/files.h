@@ -27,7 +27,8 @@ bool file_id_is_valid(struct str id); /* 64 digits, nothing else: no path ever c
 int files_size(struct files *f, struct str id, uint64_t *ret, struct err *e);
 /* Open for reading with pread() or from where it stands, 0; the caller's to close. Codes as above, or an errno. */
 int files_open(struct files *f, struct str id, int *ret_fd, uint64_t *ret_size, struct err *e);
-/* The same, counted: -ERR_LIMIT when FILES_LENT_MAX are out; come again when some were given back. */
+/* The same, counted: -ERR_LIMIT when FILES_LENT_MAX are out, or the process has no descriptor left; come again when
+ * some were given back. */
 int files_lend(struct files *f, struct str id, int *ret_fd, uint64_t *ret_size, struct err *e);
 void files_give_back(struct files *f, int fd);
 

@@ -16,6 +16,10 @@ answer leaves: n, method, target, key (Idempotency-Key), headers, body (text, at
 /status/N    that status, body {"status": N}; 3xx carries Location: /elsewhere
 /sleep/MS    200 after so many milliseconds
 /body?type=T&text=B&coding=C   200, B (percent-encoded, may be bytes) as media type T
+/sink/...    reads a body with Content-Length of any size without keeping it; recorded and answered: bytes, sha256, its first 2,048 bytes (head) and
+             last 200 (tail). /sink/once-503 answers the first request of each target with 503, /sink/307/... with a redirect to /sink/...
+/file?bytes=N&type=T&name=B&chunked=1&coding=gzip   200, N bytes that file_blocks() tells; ?cut=M closes after M of the body's, ?hold=M stops after M
+             for good, both only for the first request of the target
 /seen        200, how many requests each path got: {"/record": 3}
 /stage/NAME, /staged/NAME/..., /history/NAME   answers byte by byte as a test says beforehand: see staged.py
 
@@ -54,6 +58,7 @@ import staged
 
 PHRASES = {200: "OK", 201: "Created", 204: "No Content", 404: "Not Found", 500: "Internal Server Error"}
 MAX_BODY = 64 << 20
+BLOCK = 65536
 
 
 class Peer:
@@ -68,17 +73,25 @@ class Peer:
         self.stages = {}
         self.log = os.open(options.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if options.log else -1
 
-    def record(self, method, target, headers, body):
+    def record(self, method, target, headers, body, **more):
         """The line is in the file (and with --fsync on the disk) before anybody hears an answer."""
         self.count += 1
         key = header(headers, "idempotency-key")
         if self.log >= 0:
             line = {"n": self.count, "at": time.time(), "method": method, "target": target, "key": key, "headers": headers,
                     "body": body[:4096].decode("utf-8", "replace"), "sha256": hashlib.sha256(body).hexdigest()}
+            line.update(more)
             os.write(self.log, json.dumps(line).encode() + b"\n")
             if self.options.fsync:
                 os.fsync(self.log)
         return self.count, key
+
+
+def file_blocks(n):
+    """The bytes of /file: blocks that differ, made without keeping any."""
+    for i in range((n + BLOCK - 1) // BLOCK):
+        block = hashlib.sha256(b"%d" % i).digest() * (BLOCK // 32)
+        yield block[:min(BLOCK, n - i * BLOCK)]
 
 
 def header(headers, name):
@@ -107,6 +120,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, peer):
         self.peer, self.buffer, self.transport, self.is_busy, self.timer = peer, b"", None, False, None
         self.number, self.nth, self.task = 0, 0, None  # which connection of the peer, requests on it, what writes to it without end
+        self.sink, self.may_write = None, asyncio.Event()
+        self.may_write.set()
 
     def connection_made(self, transport):
         self.transport = transport
@@ -119,8 +134,17 @@ class Connection(asyncio.Protocol):
             if running:
                 running.cancel()
         self.transport = None
+        self.may_write.set()
+
+    def pause_writing(self):
+        self.may_write.clear()
+
+    def resume_writing(self):
+        self.may_write.set()
 
     def data_received(self, data):
+        if self.sink:
+            data = self.pour(data)
         self.buffer += data
         while not self.is_busy and self.transport and self.step():
             pass
@@ -133,6 +157,12 @@ class Connection(asyncio.Protocol):
         method, target, _ = lines[0].split(" ", 2)
         headers = [[k, v.strip()] for k, _, v in (line.partition(":") for line in lines[1:])]
         body, used = b"", end + 4
+        if target.startswith("/sink/") and header(headers, "content-length"):
+            self.sink = {"method": method, "target": target, "headers": headers, "left": int(header(headers, "content-length")), "hash": hashlib.sha256(),
+                         "bytes": 0, "head": b"", "tail": b""}
+            data, self.buffer = self.buffer[used:], b""
+            self.buffer = self.pour(data)
+            return not self.sink
         if (header(headers, "transfer-encoding") or "").lower() == "chunked":
             body, used = self.chunks(used)
         elif header(headers, "content-length"):
@@ -148,6 +178,34 @@ class Connection(asyncio.Protocol):
         self.buffer = self.buffer[used:]
         self.request(method, target, headers, body)
         return True
+
+    def pour(self, data):
+        """Into the sink; what is beyond the body is given back."""
+        k = self.sink
+        mine, rest = data[:k["left"]], data[k["left"]:]
+        k["hash"].update(mine)
+        k["left"] -= len(mine)
+        k["bytes"] += len(mine)
+        if len(k["head"]) < 2048:
+            k["head"] += mine[:2048 - len(k["head"])]
+        k["tail"] = (k["tail"] + mine[-200:])[-200:]
+        if k["left"] == 0:
+            self.sink = None
+            self.sunk(k)
+        return rest
+
+    def sunk(self, k):
+        told = {"bytes": k["bytes"], "sha256": k["hash"].hexdigest(), "head": k["head"].decode("latin-1"),
+                "tail": k["tail"].decode("latin-1")}
+        self.peer.record(k["method"], k["target"], k["headers"], b"", **told)
+        is_first = k["target"] not in self.peer.once
+        self.peer.once.add(k["target"])
+        if k["target"].startswith("/sink/once-503") and is_first:
+            self.send(answer(503, b'{"error":"not yet"}'))
+        elif k["target"].startswith("/sink/307/"):
+            self.send(answer(307, b"", [("Location", "/sink/" + k["target"][10:])]))
+        else:
+            self.send(answer(200, json.dumps(told).encode()))
 
     def chunks(self, at):
         body = b""
@@ -217,6 +275,11 @@ class Connection(asyncio.Protocol):
         if path.startswith("/sleep/"):
             self.send(answer(200, b"{}"), int(path[7:]))
             return
+        if path == "/file":
+            peer.record(method, target, headers, body)
+            self.is_busy = True
+            asyncio.ensure_future(self.file(target, dict(urllib.parse.parse_qsl(query))))
+            return
         if path == "/body":
             self.send(self.body(query))
             return
@@ -256,6 +319,36 @@ class Connection(asyncio.Protocol):
         if coding:
             headers.append(("Content-Encoding", coding))
         return answer(200, data, headers)
+
+    async def file(self, target, asked):
+        n, is_first = int(asked.get("bytes", 0)), target not in self.peer.once
+        self.peer.once.add(target)
+        stop = int(asked.get("cut", asked.get("hold", -1))) if is_first else -1
+        head = "HTTP/1.1 200 OK\r\nContent-Type: %s\r\n" % asked.get("type", "application/octet-stream")
+        if "name" in asked:
+            head += 'Content-Disposition: attachment; filename="%s"\r\n' % asked["name"]
+        is_gzip, is_chunked = asked.get("coding") == "gzip", "chunked" in asked or "coding" in asked
+        head += ("Content-Encoding: gzip\r\n" if is_gzip else "") + ("Transfer-Encoding: chunked\r\n" if is_chunked else "Content-Length: %d\r\n" % n)
+        self.transport.write(head.encode("latin-1") + b"\r\n")
+        coder, sent = zlib.compressobj(1, zlib.DEFLATED, 31) if is_gzip else None, 0
+        for block in file_blocks(n):
+            sent += len(block)
+            if coder:
+                block = coder.compress(block)
+            if block:
+                self.transport.write(b"%x\r\n%s\r\n" % (len(block), block) if is_chunked else block)
+            await self.may_write.wait()
+            if not self.transport:
+                return
+            if 0 <= stop <= sent:
+                if "cut" in asked:
+                    self.transport.close()
+                return
+        last = coder.flush() if coder else b""
+        if is_chunked:
+            self.transport.write((b"%x\r\n%s\r\n" % (len(last), last) if last else b"") + b"0\r\n\r\n")
+        self.is_busy = False
+        self.data_received(b"")
 
     def fault(self, name, method, target):
         t = self.transport
