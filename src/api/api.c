@@ -34,6 +34,8 @@ static const struct route {
 	{ "POST", "/api/v1/runs/*/resume", post_resume, BODY_NONE },
 	{ "GET", "/api/v1/runs/*/items", get_items, BODY_NONE },
 	{ "GET", "/api/v1/runs/*/items/*", get_item, BODY_NONE },
+	{ "POST", "/api/v1/files", post_file, BODY_RAW },
+	{ "GET", "/api/v1/files/*", get_file, BODY_NONE },
 };
 
 static void on_gone(void *arg)
@@ -61,6 +63,14 @@ void request_reply(struct request *rq, int status, const struct headers *h, stru
 	exchange_on_gone(x, NULL, NULL);
 	int rc = is_static ? exchange_reply_static(x, status, h, body) : exchange_reply(x, status, h, body);
 	if (rc < 0) /* a field that is none: nothing was sent yet */
+		(void)exchange_reply(x, 500, NULL, STR("the answer could not be made\n"));
+}
+
+void request_reply_file(struct request *rq, int status, const struct headers *h, int fd, uint64_t size)
+{
+	struct http_exchange *x = TAKE(rq->x);
+	exchange_on_gone(x, NULL, NULL);
+	if (exchange_reply_file(x, status, h, fd, size) < 0)
 		(void)exchange_reply(x, 500, NULL, STR("the answer could not be made\n"));
 }
 

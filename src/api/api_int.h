@@ -47,6 +47,9 @@ void request_release(struct request *rq);
 /* The answer is `h` and `body`; the exchange is done with. */
 void request_reply(struct request *rq, int status, const struct headers *h, struct str body, bool is_static);
 
+/* The same, a file's bytes; the descriptor is taken. */
+void request_reply_file(struct request *rq, int status, const struct headers *h, int fd, uint64_t size);
+
 void reply_json(struct request *rq, int status, const struct value *body, const char *location);
 void reply_yaml(struct request *rq, struct str text);
 /* problem+json; `more` (may be NULL) is an object whose members are added. */
@@ -109,7 +112,7 @@ void live_free_all(struct api *a);
 /* Handlers. */
 typedef void handler(struct request *rq);
 handler get_components, put_component, get_component, get_form, post_submission, post_run, get_entries, get_entry, get_runs, get_run, post_resume,
-	get_items, get_item;
+	get_items, get_item, post_file, get_file;
 
 /* pages.c: the user interface, embedded. True when it answered. */
 bool pages_serve(struct request *rq);

@@ -101,6 +101,11 @@ static struct value view_answer(struct arena *a, const struct ledger_row *row, c
 	view_set(a, &v, "body", value_string_copy(a, body));
 	view_set_int(a, &v, "body_bytes", (int64_t)row->body.len);
 	view_set(a, &v, "clipped", value_bool(body.len < row->body.len));
+	if (value_get_c(head, "file")) { /* { file, name, bytes }: the body is there, not here */
+		const struct value *bytes = value_get_c(value_get_c(head, "file"), "bytes");
+		view_set(a, &v, "file", view_member(a, head, "file"));
+		view_set(a, &v, "body_bytes", bytes ? *bytes : value_null());
+	}
 	return v;
 }
 
@@ -184,8 +189,11 @@ static struct value call_of_intent(struct arena *a, const struct item_attempt *x
 	view_set_str(a, &v, "state", STR("unknown outcome"));
 	view_set(a, &v, "intent_at", view_time(a, row->at));
 	view_set(a, &v, "outcome_at", value_null());
-	/* A binary body is kept as its size alone: { bytes: n }. */
-	const struct value *bytes = value_get_c(value_get_c(&request, "body"), "bytes");
+	/* A binary body is kept as its size alone, { bytes: n }, or as the file that it is. */
+	struct value file = view_member(a, &request, "body");
+	const struct value *bytes = value_get_c(&file, "bytes");
+	if (value_get_c(&file, "file"))
+		view_set(a, &request, "file", file);
 	if (bytes)
 		view_set(a, &request, "body",
 			 value_string(str_c(arena_printf(a, "(%.*s bytes)", STR_ARG(value_text(bytes))))));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An answer as it is kept: made once from the wire, written to the ledger, read again as often as somebody asks. */
-#include "base/utf8.h"
 #include "call/attempt.h"
 #include "call/call_int.h"
 #include "http/url.h"
@@ -11,15 +10,6 @@
 /* ---- from the wire ---- */
 
 /* Header values may hold any bytes from 0x80 on (RFC 9110 5.5, obs-text): what is no UTF-8 is read as Latin-1. */
-static struct str latin1_to_utf8(struct arena *a, struct str s)
-{
-	char *out = arena_alloc(a, 2 * s.len + 4); /* 4: utf8_encode's promise to the compiler */
-	size_t n = 0;
-	for (size_t i = 0; out && i < s.len; i++)
-		n += utf8_encode((unsigned char)s.ptr[i], out + n);
-	return str_from(out, n);
-}
-
 static struct str to_utf8(struct arena *a, struct str s)
 {
 	return str_is_utf8(s, NULL) ? arena_str(a, s) : latin1_to_utf8(a, s);
@@ -137,20 +127,6 @@ enum call_way call_answer_way(const struct call_spec *s, int status, const struc
 	return content_type_is_binary(type) ? CALL_SPILL : CALL_GATHER;
 }
 
-/* value-chars of RFC 8187 in UTF-8 or Latin-1; the null string for what is neither. */
-static struct str extended_name(struct arena *a, struct str text)
-{
-	auto_buf struct buf b = { .max = HEADER_FIELD_MAX_BYTES };
-	struct str charset = str_split(&text, '\'');
-	(void)str_split(&text, '\''); /* the language */
-	bool is_utf8 = str_eq_nocase(charset, STR("utf-8")), is_latin1 = str_eq_nocase(charset, STR("iso-8859-1"));
-	if (!text.ptr || !(is_utf8 || is_latin1) || !url_decode(&b, text, false) || !buf_ok(&b))
-		return STR_NULL;
-	if (is_utf8 && !str_is_utf8(buf_str(&b), NULL))
-		return STR_NULL;
-	return is_utf8 ? arena_str(a, buf_str(&b)) : latin1_to_utf8(a, buf_str(&b));
-}
-
 static struct str url_name(struct arena *a, struct str text)
 {
 	auto_buf struct buf b = { .max = URL_MAX_BYTES };
@@ -166,12 +142,9 @@ static struct str url_name(struct arena *a, struct str text)
 int call_answer_set_file(struct call_answer *x, struct str id, uint64_t bytes, struct str url, struct secrets *secrets,
 			 struct arena *a)
 {
-	struct str given = answer_header(x, "content-disposition"),
-		   name = file_name_clean(a, extended_name(a, header_parameter(a, given, STR("filename*"))));
+	struct str name = call_file_name(a, answer_header(x, "content-disposition"));
 	if (!name.len)
-		name = file_name_clean(a, header_parameter(a, given, STR("filename")));
-	if (!name.len)
-		name = file_name_clean(a, masked(secrets, a, url_name(a, url)));
+		name = call_file_name_clean(a, masked(secrets, a, url_name(a, url)));
 	x->file = arena_str(a, id);
 	x->file_name = name.len ? name : STR("file");
 	x->file_bytes = bytes;

@@ -204,6 +204,12 @@ enum call_way call_answer_way(const struct call_spec *s, int status, const struc
 int call_answer_set_file(struct call_answer *x, struct str id, uint64_t bytes, struct str url, struct secrets *secrets,
 			 struct arena *a);
 
+/* The name of a file that a Content-Disposition gives (RFC 6266, 8187), cleaned; empty = none. */
+struct str call_file_name(struct arena *a, struct str disposition);
+/* What a name keeps: the part behind the last slash or backslash, UTF-8 without control bytes, at most 255 bytes; empty = no name. */
+struct str call_file_name_clean(struct arena *a, struct str name);
+bool call_media_type_is_clean(struct str type); /* type/subtype of tokens, parameters without control bytes */
+
 /* The ledger's head and back. */
 int call_answer_write(const struct call_answer *x, struct buf *head);
 int call_answer_read(struct str head, int status, struct str body, struct arena *a, struct call_answer *ret,

@@ -265,8 +265,7 @@ struct content {
 /* Read a body by its content type. 0 or -ERR_NO_MEMORY. */
 int content_read(const struct call_answer *x, const struct expected *expected, struct arena *a, struct content *ret);
 struct str answer_header(const struct call_answer *x, const char *lower_name); /* first one; ptr NULL when absent */
-/* What a name of a file keeps: the part behind the last slash or backslash without control bytes; empty = no name. */
-struct str file_name_clean(struct arena *a, struct str name);
+struct str latin1_to_utf8(struct arena *a, struct str s); /* ptr NULL when out of memory */
 /* A type that says "bytes", as content_read() takes it. */
 bool content_type_is_binary(struct str type);
 /* The <title> of an HTML text, or the null string. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of files that somebody else chose: shown, offered for saving and sent on, never a path. */
 #include "base/utf8.h"
-#include "call/call_int.h"
+#include "call/body_int.h"
+#include "http/url.h"
 
 #define NAME_MAX_BYTES 255 /* as most file systems have it */
 
@@ -21,7 +22,7 @@ static bool is_dropped(struct str c)
 	return false;
 }
 
-struct str file_name_clean(struct arena *a, struct str name)
+struct str call_file_name_clean(struct arena *a, struct str name)
 {
 	size_t from = 0, n = 0;
 	for (size_t i = 0; i < name.len; i++)
@@ -41,4 +42,41 @@ struct str file_name_clean(struct arena *a, struct str name)
 	}
 	struct str clean = str_trim(str_clip(str_from(out, n), NAME_MAX_BYTES));
 	return str_eq_c(clean, ".") || str_eq_c(clean, "..") ? STR("") : clean;
+}
+
+/* ---- Content-Disposition ---- */
+
+struct str latin1_to_utf8(struct arena *a, struct str s)
+{
+	char *out = arena_alloc(a, 2 * s.len + 4); /* 4: utf8_encode's promise to the compiler */
+	size_t n = 0;
+	for (size_t i = 0; out && i < s.len; i++)
+		n += utf8_encode((unsigned char)s.ptr[i], out + n);
+	return str_from(out, n);
+}
+
+/* value-chars of RFC 8187 in UTF-8 or Latin-1; the null string for what is neither. */
+static struct str extended_name(struct arena *a, struct str text)
+{
+	auto_buf struct buf b = { .max = HEADER_FIELD_MAX_BYTES };
+	struct str charset = str_split(&text, '\'');
+	(void)str_split(&text, '\''); /* the language */
+	bool is_utf8 = str_eq_nocase(charset, STR("utf-8")), is_latin1 = str_eq_nocase(charset, STR("iso-8859-1"));
+	if (!text.ptr || !(is_utf8 || is_latin1) || !url_decode(&b, text, false) || !buf_ok(&b))
+		return STR_NULL;
+	if (is_utf8 && !str_is_utf8(buf_str(&b), NULL))
+		return STR_NULL;
+	return is_utf8 ? arena_str(a, buf_str(&b)) : latin1_to_utf8(a, buf_str(&b));
+}
+
+struct str call_file_name(struct arena *a, struct str disposition)
+{
+	struct str name = extended_name(a, header_parameter(a, disposition, STR("filename*")));
+	name = call_file_name_clean(a, name);
+	return name.len ? name : call_file_name_clean(a, header_parameter(a, disposition, STR("filename")));
+}
+
+bool call_media_type_is_clean(struct str type)
+{
+	return media_type_is_clean(type);
 }

@@ -14,12 +14,15 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define ARENA_BYTES (64u << 20)
 #define MAX_HEADERS HEADERS_MAX
+#define REFUSAL_BYTES 256
 #define DISCARD_BYTES (64u << 10) /* read beyond twice the limit of a body before we hang up */
 
 /* ---- birth and death ---- */
@@ -259,11 +262,15 @@ static enum MHD_Result queue(struct http_exchange *x)
 
 static enum MHD_Result refuse(struct http_exchange *x)
 {
-	static const char text[] = "{\"title\":\"The request cannot be read.\"}\n";
+	char text[REFUSAL_BYTES] = "{\"title\":\"The request cannot be read.\"}\n";
 
+	if (x->refusal == 413)
+		(void)snprintf(text, sizeof(text),
+			       "{\"type\":\"urn:weir:problem:too_large\",\"title\":\"Too large\",\"status\":413,"
+			       "\"detail\":\"the body of a request is at most %zu bytes\"}\n",
+			       x->body.max);
 	x->status = x->refusal;
-	x->response =
-	    MHD_create_response_from_buffer(sizeof(text) - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+	x->response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_COPY);
 	if (!x->response)
 		return MHD_NO;
 	(void)MHD_add_response_header(x->response, "Content-Type", "application/problem+json");
@@ -393,18 +400,23 @@ static int add_fields(struct MHD_Response *r, struct arena *a, const struct head
 	return 0;
 }
 
-static int reply(struct http_exchange *x, int status, const struct headers *headers, struct str body,
-		 enum MHD_ResponseMemoryMode mode)
+/* Before an answer is made: 0, -ERR_STATE, or 1 when nobody is there to take it and all is done. */
+static int reply_begin(struct http_exchange *x)
 {
 	if (x->state == EXCHANGE_ANSWERED || x->response)
 		return -ERR_STATE;
-	if (!x->connection) { /* the client, or the server, is gone */
-		x->state = EXCHANGE_ANSWERED;
-		if (!x->is_dropped)
-			loop_free_later(x->loop, x, bury);
+	if (x->connection)
 		return 0;
-	}
-	struct MHD_Response *r = MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, mode);
+	x->state = EXCHANGE_ANSWERED; /* the client, or the server, is gone */
+	if (!x->is_dropped)
+		loop_free_later(x->loop, x, bury);
+	return 1;
+}
+
+/* `r` is taken; NULL = out of memory. */
+static int reply_with(struct http_exchange *x, int status, const struct headers *headers, struct MHD_Response *r,
+		      uint64_t bytes)
+{
 	if (!r)
 		return -ERR_NO_MEMORY;
 	int code = add_fields(r, &x->arena, headers);
@@ -417,9 +429,19 @@ static int reply(struct http_exchange *x, int status, const struct headers *head
 	x->status = status;
 	x->response = r;
 	if (x->peer)
-		x->peer->bytes = body.len;
+		x->peer->bytes = bytes;
 	exchange_wake(x);
 	return 0;
+}
+
+static int reply(struct http_exchange *x, int status, const struct headers *headers, struct str body,
+		 enum MHD_ResponseMemoryMode mode)
+{
+	int code = reply_begin(x);
+	if (code)
+		return code < 0 ? code : 0;
+	return reply_with(x, status, headers,
+			  MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, mode), body.len);
 }
 
 int exchange_reply(struct http_exchange *x, int status, const struct headers *headers, struct str body)
@@ -430,6 +452,17 @@ int exchange_reply(struct http_exchange *x, int status, const struct headers *he
 int exchange_reply_static(struct http_exchange *x, int status, const struct headers *headers, struct str body)
 {
 	return reply(x, status, headers, body, MHD_RESPMEM_PERSISTENT);
+}
+
+int exchange_reply_file(struct http_exchange *x, int status, const struct headers *headers, int fd, uint64_t size)
+{
+	int code = reply_begin(x);
+	struct MHD_Response *r = code ? NULL : MHD_create_response_from_fd64(size, fd);
+	if (!r)
+		(void)close(fd); /* libmicrohttpd closes it otherwise */
+	if (code)
+		return code < 0 ? code : 0;
+	return reply_with(x, status, headers, r, size);
 }
 
 void exchange_on_gone(struct http_exchange *x, void (*fn)(void *arg), void *arg)

@@ -46,5 +46,10 @@ void exchange_on_gone(struct http_exchange *x, void (*fn)(void *arg), void *arg)
  * the length of `body` without it. Unless exchange_on_gone() was used, the exchange is gone after this returns to the loop.
  */
 int exchange_reply(struct http_exchange *x, int status, const struct headers *headers, struct str body);
+/*
+ * As above, the body is a file's first `size` bytes, read as the client takes them. The descriptor is taken, also when this returns -code; nobody
+ * else reads from it.
+ */
+int exchange_reply_file(struct http_exchange *x, int status, const struct headers *headers, int fd, uint64_t size);
 /* As above, body borrowed for ever (embedded files). */
 int exchange_reply_static(struct http_exchange *x, int status, const struct headers *headers, struct str body);

@@ -3,15 +3,36 @@
 #include "http/server.h"
 #include "ask.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 struct site {
 	struct loop *loop;
 	struct http_server *server;
 	struct http_exchange *parked;
-	int requests, gone;
+	int requests, gone, file_fd;
+	ino_t file; /* that was last given to be sent */
 	struct loop_timer later;
 	struct http_client *client; /* for handlers that make a call */
 	char upstream[64];
 };
+
+static int a_file(struct site *s)
+{
+	struct stat st;
+
+	s->file_fd = memfd_create("file", MFD_CLOEXEC);
+	assert_int_equal(write(s->file_fd, "bytes of a file", 15), 15);
+	assert_int_equal(fstat(s->file_fd, &st), 0);
+	s->file = st.st_ino;
+	return s->file_fd;
+}
+
+static bool file_is_open(const struct site *s)
+{
+	struct stat st;
+	return fstat(s->file_fd, &st) == 0 && st.st_ino == s->file; /* the number may be somebody else's by now */
+}
 
 static void on_gone(void *arg)
 {
@@ -78,6 +99,9 @@ static void on_request(void *arg, struct http_exchange *x)
 		headers_add(exchange_arena(x), &h, STR("X"), STR("y"), NULL);
 		exchange_on_gone(x, on_gone, s);
 		assert_int_equal(exchange_reply_static(x, 200, &h, STR("static")), 0);
+	} else if (str_eq_c(path, "/file")) {
+		assert_int_equal(exchange_reply_file(x, 200, NULL, a_file(s), 15), 0);
+		assert_int_equal(exchange_reply_file(x, 200, NULL, memfd_create("file", MFD_CLOEXEC), 0), -ERR_STATE);
 	} else if (str_eq_c(path, "/injected")) {
 		struct header bad = { STR("X"), STR("a\r\nSet-Cookie: b") };
 		h = (struct headers){ .items = &bad, .n = 1 };
@@ -202,6 +226,8 @@ TEST(requests_arrive_whole_and_are_answered)
 		{ "HEAD /p HTTP/1.1\r\n" CLOSE, { "HTTP/1.1 201 Created\r\n", "Content-Length: 11\r\n" } },
 		{ "GET /later HTTP/1.1\r\n" CLOSE, { "HTTP/1.1 200 OK\r\n", "\r\n\r\nlater" } },
 		{ "GET /fields HTTP/1.1\r\n" CLOSE, { "Content-Type: text/x\r\n", "X: y\r\n", "Content-Length: 6\r\n" } },
+		{ "GET /file HTTP/1.1\r\n" CLOSE, { "HTTP/1.1 200 OK\r\n", "Content-Length: 15\r\n", "\r\n\r\nbytes of a file" } },
+		{ "HEAD /file HTTP/1.1\r\n" CLOSE, { "HTTP/1.1 200 OK\r\n", "Content-Length: 15\r\n" } },
 		{ "GET /injected HTTP/1.1\r\n" CLOSE, { "HTTP/1.1 500 ", "refused" } },
 		{ "GET /proxy HTTP/1.1\r\n" CLOSE, { "HTTP/1.1 200 OK\r\n", "GET /up -  " } },
 		{ "GET /1 HTTP/1.1\r\n" HOST "\r\nGET /2 HTTP/1.1\r\n" CLOSE, { "GET /1 -", "GET /2 -" } }, /* pipelined */
@@ -224,6 +250,26 @@ TEST(requests_arrive_whole_and_are_answered)
 		}
 	}
 	site_close(&s);
+}
+
+TEST(a_files_descriptor_is_closed_whoever_is_there)
+{
+	struct site s;
+	struct talk *t = calloc(1, sizeof(*t));
+
+	site_open(&s, 0);
+	(void)talk(&s, t, "GET /file HTTP/1.1\r\n" CLOSE, NULL);
+	assert_false(file_is_open(&s));
+	*t = (struct talk){ .hangs_up = true };
+	(void)talk(&s, t, "GET /forgotten HTTP/1.1\r\n" CLOSE, NULL);
+	http_server_close(s.server);
+	s.server = NULL;
+	loop_post(s.loop, stop_loop, s.loop);
+	loop_run(s.loop);
+	assert_int_equal(exchange_reply_file(s.parked, 200, NULL, a_file(&s), 15), 0);
+	free(t);
+	site_close(&s);
+	assert_false(file_is_open(&s));
 }
 
 TEST(a_head_answer_has_no_body)
@@ -447,7 +493,8 @@ TEST(client_and_server_share_a_loop)
 	site_close(&s);
 }
 
-RUN_TESTS(CLAIM(requests_arrive_whole_and_are_answered), CLAIM(a_head_answer_has_no_body), CLAIM(requests_that_cannot_be_read_are_refused),
+RUN_TESTS(CLAIM(requests_arrive_whole_and_are_answered), CLAIM(a_files_descriptor_is_closed_whoever_is_there),
+	  CLAIM(a_head_answer_has_no_body), CLAIM(requests_that_cannot_be_read_are_refused),
 	  CLAIM(heads_and_bodies_have_limits), CLAIM(the_owner_hears_when_the_client_leaves),
 	  CLAIM(an_answer_after_the_client_left_falls_to_the_floor), CLAIM(closing_drops_what_is_open_and_later_answers_are_harmless),
 	  CLAIM(a_handler_may_close_its_server), CLAIM(stopping_answers_what_is_there_and_accepts_no_more),
