@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define SENTENCE_MAX 400
+#define FILE_ID_DIGITS 64 /* hexadecimal, of the SHA-256 that names a file */
 
 struct model_run {
 	const struct component *component;
@@ -89,6 +90,13 @@ static struct value array_from_text(struct model_run *m, struct str s)
 	return list;
 }
 
+/* A table gives a file by its id. */
+static struct value file_from_text(struct model_run *m, struct str s)
+{
+	struct value file = value_object();
+	return value_add(m->arena, &file, STR("file"), value_string(s)) < 0 ? VALUE_NONE : file;
+}
+
 static struct value from_text(struct model_run *m, const struct value *v)
 {
 	struct str s = trim(value_text(v));
@@ -103,6 +111,8 @@ static struct value from_text(struct model_run *m, const struct value *v)
 		return *v;
 	case FIELD_array:
 		return array_from_text(m, s);
+	case FIELD_file:
+		return file_from_text(m, s);
 	case FIELD_date:
 	case FIELD_time:
 	case FIELD_datetime:
@@ -131,9 +141,35 @@ static bool check_text(struct model_run *m, const struct value *v, bool is_good,
 	return v->kind == VALUE_STRING && is_good ? true : wrong(m, v, wanted);
 }
 
+static bool is_file_id(struct str s)
+{
+	size_t i = 0;
+	while (i < s.len && ((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f')))
+		i++;
+	return i == FILE_ID_DIGITS && s.len == FILE_ID_DIGITS;
+}
+
+/* { file, name, media_type, bytes }, or in place of the id the bytes themselves: base64, or text with a name. */
 static bool is_file(const struct value *v)
 {
-	return value_is(v, VALUE_STRING) || value_is(value_get_c(v, "name"), VALUE_STRING);
+	static const char *const texts[] = { "file", "base64", "text", "name", "media_type" };
+	size_t contents = 0;
+	if (!value_is(v, VALUE_OBJECT))
+		return false;
+	for (uint32_t i = 0; i < v->len; i++) {
+		const struct member *m = &v->members[i];
+		size_t k = 0;
+		while (k < ARRAY_LEN(texts) && !str_eq_c(m->key, texts[k]))
+			k++;
+		bool is_bytes = str_eq_c(m->key, "bytes") && m->value.kind == VALUE_NUMBER && is_whole(&m->value) &&
+				!str_starts(value_text(&m->value), STR("-"));
+		if (!is_bytes && (k == ARRAY_LEN(texts) || m->value.kind != VALUE_STRING))
+			return false;
+		contents += k < 3;
+	}
+	const struct value *id = value_get_c(v, "file");
+	return contents == 1 && (!id || is_file_id(value_text(id))) &&
+	       (!value_get_c(v, "text") || value_get_c(v, "name"));
 }
 
 static bool check_type(struct model_run *m, const struct value *v)
@@ -161,7 +197,8 @@ static bool check_type(struct model_run *m, const struct value *v)
 	case FIELD_array:
 		return v->kind == VALUE_ARRAY ? true : wrong(m, v, "a list");
 	case FIELD_file:
-		return is_file(v) ? true : wrong(m, v, "a file");
+		return is_file(v) ? true
+				  : wrong(m, v, "a file: { file, name, media_type, bytes }, with an id of 64 digits");
 	}
 	return true;
 }

@@ -157,12 +157,15 @@ def many_calls_with_files_take_turns(c):
 
 def wrong_ids_are_refused(c):
     data = os.path.join(s.directory(), "data")
-    f = file_of(upload("application/octet-stream", "/sink/never", {"body": "=item.data.photo"}))
+    f = file_of(upload("application/octet-stream", "/sink/never", {"body": {"file": "=item.data.v"}}))
+    model = file_of(upload("application/octet-stream", "/sink/never", {"body": "=item.data.photo"}))
     peer().forget()
-    for name, file_id, sentence in (("a path", "../../../../etc/passwd", "file"), ("upper case", "AB" * 32, "lower case"), ("too short", "abc", "64 hexadecimal digits"),
-                                    ("none there", "ab" * 32, "there is no file " + "ab" * 32)):
-        r = s.run(["run", f, "-d", "photo:=" + json.dumps({"file": file_id, "name": "x"})], data=data)
+    for name, file_id, sentence in (("a path", "../../../../etc/passwd", "no folders"), ("upper case", "AB" * 32, "64 hexadecimal digits in lower case"),
+                                    ("too short", "abc", "64 hexadecimal digits"), ("none there", "ab" * 32, "there is no file " + "ab" * 32)):
+        r = s.run(["run", f, "-d", "v=" + file_id], data=data)
         c.that(r.code == 1 and sentence in r.talk, "id that is %s: a clear refusal" % name, r)
+        r = s.run(["run", model, "-d", "photo:=" + json.dumps({"file": file_id, "name": "x"})], data=data)
+        c.that(r.code == 1 and (sentence if name == "none there" else "photo must be a file") in r.talk, "and in a field of the model", r)
     c.equal(peer().requests(), [], "nothing was sent")
 
 
@@ -209,6 +212,34 @@ def weir_call_takes_and_gives_files(c):
     s.run(["import", f], data=data)
     r = s.run(["call", "peer/all", "GET", "/file", "bytes=3"], data=data)
     c.that(r.code == 0 and r.json()["file"] == sha256_of(3) and hash_file(stored(data, sha256_of(3))) == sha256_of(3), "with a data directory the file stays there", r)
+
+
+# ---- REST ----
+
+def a_form_uploads_and_an_item_gives_back(c):
+    op = {"method_name": "GET", "query_path": "/file", "answer": "file"}
+    k = s.component("site", s.peer_system(peer().port, [op]),
+                    [s.INPUT, s.call_step("GET", "/file", {"bytes": str(2 << 20), "type": "image/png", "name": "picture.png"}), s.RESPOND], model=MODEL)
+    server = s.Server(file_of(k), options=["--env", "test"])
+    photo = server.ask("POST", "/api/v1/files?name=cat.png", b"not really a cat", {"Content-Type": "image/png"})
+    c.that(photo.status == 201, "a file is uploaded", photo)
+    run = server.ask("POST", "/api/v1/components/site/dataflows/flow/runs", {"data": {"photo": photo.json()}}, {"Prefer": "wait=30"})
+    c.that(run.status == 200 and run.json()["items"][0]["data"]["photo"] == photo.json(), "and is the value of a field", run)
+    got = run.json()["items"][0]["_answer"]
+    c.equal((got["file"], got["bytes"]), (sha256_of(2 << 20), 2 << 20), "the call's answer is a file")
+    item = server.ask("GET", "/api/v1/runs/%s/items/0" % run.json()["run"]["id"]).json()
+    c.equal(item["output"]["_answer"], got, "the item's page, computed again from the ledger, has the same")
+    answer = item["calls"][0]["answer"]
+    c.equal((answer["file"], answer["body"], answer["body_bytes"]), ({"file": got["file"], "name": "picture.png", "bytes": 2 << 20}, "", 2 << 20), "and names the answer's file")
+    r = server.ask("GET", "/api/v1/files/%s?name=picture.png&media_type=image/png" % got["file"])
+    c.that(r.status == 200 and hashlib.sha256(r.body).hexdigest() == got["file"], "which is sent whole")
+    c.equal((r.headers["Content-Type"], r.headers["Content-Disposition"], r.headers["X-Content-Type-Options"]),
+            ("image/png", "attachment; filename*=UTF-8''picture.png", "nosniff"), "as something to save")
+    r = server.ask("GET", "/api/v1/files/%s?media_type=text/html" % got["file"])
+    c.equal(r.headers["Content-Type"], "application/octet-stream", "never as a page")
+    for wrong in ("..%2Fweir.db", "ab" * 32, got["file"].upper()):
+        c.equal(server.ask("GET", "/api/v1/files/" + wrong).status, 404, "no file is %s" % wrong[:12])
+    server.close()
 
 
 # ---- in ----
@@ -293,5 +324,6 @@ def a_file_goes_on_to_another_system(c):
 
 if __name__ == "__main__":
     s.main(large_uploads_are_streamed, uploads_are_sent_again_the_same, many_calls_with_files_take_turns, wrong_ids_are_refused,
-           what_begins_with_at_is_a_file_or_written_twice, weir_call_takes_and_gives_files, large_downloads_are_files,
+           what_begins_with_at_is_a_file_or_written_twice, weir_call_takes_and_gives_files, a_form_uploads_and_an_item_gives_back,
+           large_downloads_are_files,
            binary_answers_spill_when_they_are_large, cut_downloads_leave_nothing, a_killed_download_is_fetched_again, a_file_goes_on_to_another_system)

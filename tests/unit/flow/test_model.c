@@ -55,6 +55,8 @@ static void check_row(const struct row *t)
 	component_unref(k);
 }
 
+#define FILE_ID_REST "7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define FILE_ID "ba" FILE_ID_REST
 #define GOOD(field, json)                                                                                              \
 	{                                                                                                              \
 		field, "{\"f\":" json "}", 0, "{\"f\":" json "}", NULL                                                 \
@@ -94,9 +96,22 @@ TEST(each_type_takes_its_own_and_says_what_it_wants)
 		BAD("type: boolean", "0", "it is 0"),
 		GOOD("type: array", "[1,\"a\",{}]"),
 		BAD("type: array", "{}", "f must be a list; it is an object"),
-		GOOD("type: file", "\"id\""),
-		GOOD("type: file", "{\"name\":\"a.txt\",\"size\":1}"),
-		BAD("type: file", "{\"size\":1}", "f must be a file; it is an object"),
+		GOOD("type: file",
+		     "{\"file\":\"" FILE_ID "\",\"name\":\"a\",\"media_type\":\"image/png\",\"bytes\":3}"),
+		GOOD("type: file", "{\"file\":\"" FILE_ID "\"}"),
+		GOOD("type: file", "{\"media_type\":\"image/png\",\"bytes\":3,\"base64\":\"YWJj\"}"),
+		GOOD("type: file", "{\"text\":\"abc\",\"name\":\"a.txt\"}"),
+		BAD("type: file", "\"" FILE_ID "\"", "f must be a file: { file, name, media_type, bytes }"),
+		BAD("type: file", "{\"name\":\"a.txt\"}", "it is an object"),
+		BAD("type: file", "{\"file\":\"../../etc/passwd\"}", "an id of 64 digits; it is an object"),
+		BAD("type: file", "{\"file\":\"BA" FILE_ID_REST "\"}", "an id of 64 digits"),
+		BAD("type: file", "{\"file\":\"" FILE_ID "0\"}", "an id of 64 digits"),
+		BAD("type: file", "{\"file\":\"" FILE_ID "\",\"base64\":\"YWJj\"}", "a file"),
+		BAD("type: file", "{\"file\":\"" FILE_ID "\",\"bytes\":-1}", "a file"),
+		BAD("type: file", "{\"file\":\"" FILE_ID "\",\"bytes\":\"3\"}", "a file"),
+		BAD("type: file", "{\"file\":\"" FILE_ID "\",\"name\":3}", "a file"),
+		BAD("type: file", "{\"file\":\"" FILE_ID "\",\"path\":\"x\"}", "a file"),
+		BAD("type: file", "{\"text\":\"abc\"}", "a file"),
 		GOOD("type: date", "\"2024-02-29\""),
 		GOOD("type: date", "\"2000-02-29\""),
 		BAD("type: date", "\"2100-02-29\"", "f must be a date, such as 2026-11-23; it is \"2100-02-29\""),
