@@ -3,6 +3,7 @@
  * The REST contract (docs/internals/rest.md) with invented data, for work on the pages without a server.
  * `node dev/mock.mjs [port]` listens on loopback; tests use createApi() in their own process.
  */
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
 import { components, forms } from './forms.mjs';
@@ -181,6 +182,17 @@ export function createApi({ isEmpty = false } = {}) {
 		const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
 		const [kind, id, sub, name, leaf] = parts;
 		const query = url.searchParams;
+		if (kind === 'files' && !id && request.method === 'POST') {
+			const hash = createHash('sha256');
+			let size = 0;
+			for await (const part of request) {
+				hash.update(part);
+				size += part.length;
+			}
+			const file = hash.digest('hex');
+			const type = request.headers['content-type'] ?? 'application/octet-stream';
+			return json(response, 201, { file, name: query.get('name') ?? 'file', media_type: type, bytes: new Num(size) });
+		}
 		if (kind === 'components' && !id)
 			return json(
 				response,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The one door to the server: text in, lossless JSON out, every failure a Problem that a page can show. */
+import type { FileValue } from '../lib/fields';
 import { type Json, Num, parseJson, writeJson } from '../lib/json';
 
 export interface FieldProblem {
@@ -90,6 +91,25 @@ export async function ask<T>(
 	} catch (cause) {
 		throw new Problem('unreadable', response.status, '', cause instanceof Error ? cause.message : String(cause));
 	}
+}
+
+/** The bytes go as they are, out of the browser's own file; the answer is the field's value. */
+export async function upload(file: File): Promise<FileValue> {
+	const query = new URLSearchParams({ name: file.name });
+	let response: Response;
+	let body: string;
+	try {
+		response = await fetch(`/api/v1/files?${query}`, {
+			method: 'POST',
+			headers: { accept: 'application/json, application/problem+json', 'content-type': file.type || 'application/octet-stream' },
+			body: file,
+		});
+		body = await response.text();
+	} catch (cause) {
+		throw new Problem('unreachable', 0, '', cause instanceof Error ? cause.message : String(cause));
+	}
+	if (!response.ok) throw toProblem(response.status, response.statusText, body);
+	return parseJson(body) as unknown as FileValue;
 }
 
 /** A path from parts that may hold anything. */

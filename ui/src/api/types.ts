@@ -189,8 +189,16 @@ export interface Call {
 	state: 'answered' | 'no answer' | 'unknown outcome';
 	intent_at: string;
 	outcome_at: string | null;
-	request: { method: string; url: string; headers: [string, string][]; body: string | null };
-	answer: { status: Num; headers: [string, string][]; body: string | null; body_bytes: Num; clipped: boolean } | null;
+	request: { method: string; url: string; headers: [string, string][]; body: string | null; file?: Json };
+	answer: {
+		status: Num;
+		headers: [string, string][];
+		body: string | null;
+		body_bytes: Num;
+		clipped: boolean;
+		/** The body is in this file. */
+		file?: Json;
+	} | null;
 	timings_ms: { [name: string]: Num | null } | null;
 	problem: ItemProblem | null;
 	sent_at: string | null;

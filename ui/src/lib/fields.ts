@@ -6,10 +6,12 @@
 import type { Choice, Field } from '../api/types';
 import { type Json, Num, plain, toNumber } from './json';
 
+/** A file that is in Weir's folder already: uploaded when it was chosen. */
 export interface FileValue {
+	file: string;
 	name: string;
 	media_type: string;
-	content_base64: string;
+	bytes: Num;
 }
 /** Text for all but boolean and file. */
 export type FieldValue = string | boolean | FileValue | null;

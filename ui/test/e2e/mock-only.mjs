@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Claims that need data which only the mock can promise: troubles on demand, every field type, runs in every state. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { startSite } from '../../dev/serve.mjs';
 import { claims } from './waterfall.mjs';
 
@@ -91,7 +92,8 @@ export function mockTests(test, { base }) {
 		await page
 			.locator('#field-photo input[type=file]')
 			.setInputFiles({ name: 'gate.png', mimeType: 'image/png', buffer: Buffer.from('not really') });
-		await page.getByText('gate.png').waitFor();
+		await page.getByRole('button', { name: 'Remove gate.png' }).waitFor();
+		await page.getByText('10 B').waitFor();
 		await page.getByText('Someone must call back').click();
 		const [request] = await Promise.all([
 			page.waitForRequest('**/submissions'),
@@ -109,12 +111,44 @@ export function mockTests(test, { base }) {
 			'"page":"https://example.org/gate"',
 			'"faults":["rust","loose bolt"]',
 			'"tools":["camera","ladder"]',
-			'"name":"gate.png"',
+			`"photo":{"file":"${createHash('sha256').update('not really').digest('hex')}","name":"gate.png","media_type":"image/png","bytes":10}`,
 			'"urgent":true',
 		])
 			assert.ok(sent.includes(part), `${part} in ${sent}`);
 		assert.ok(!sent.includes('"next"') && !sent.includes('"remarks"'), 'empty fields are left out');
 		await page.locator('.status').waitFor();
+	});
+
+	test('the_files_of_an_item_are_links_that_save_them', {}, async (page) => {
+		const file = `{"file":"${'ab'.repeat(32)}","name":"cat.png","media_type":"image/png","bytes":1234}`;
+		await page.route('**/items/8', async (route) => {
+			const answer = await route.fetch();
+			const body = (await answer.text()).replace('"input":{', `"input":{"photo":${file},`);
+			await route.fulfill({ response: answer, body });
+		});
+		await page.goto(`${base}/runs/4823?item=8`);
+		const link = page.getByRole('link', { name: 'cat.png' });
+		await link.waitFor();
+		const href = `/api/v1/files/${'ab'.repeat(32)}?name=cat.png&media_type=image%2Fpng`;
+		assert.equal(await link.getAttribute('href'), href);
+		assert.equal(await link.getAttribute('download'), 'cat.png');
+		await page.getByText('1,234 B').waitFor();
+	});
+
+	test('a_file_that_the_server_refuses_is_told_beside_its_field', {}, async (page) => {
+		await page.route('**/api/v1/files?*', (route) =>
+			route.fulfill({
+				status: 413,
+				contentType: 'application/problem+json',
+				body: '{"title":"Too large","status":413,"detail":"the body of a request is at most 16777216 bytes"}',
+			}),
+		);
+		await page.goto(`${base}/app/inspection`);
+		await page
+			.locator('#field-photo input[type=file]')
+			.setInputFiles({ name: 'gate.png', mimeType: 'image/png', buffer: Buffer.from('not really') });
+		await page.getByText('gate.png could not be uploaded: the body of a request is at most 16777216 bytes').waitFor();
+		await page.getByRole('button', { name: /Choose a file/ }).waitFor();
 	});
 
 	test('a_mistake_without_a_field_here_is_told_in_the_message', {}, async (page) => {

@@ -14,6 +14,7 @@ import { Radio, RadioGroup } from 'react-aria-components/RadioGroup';
 import { Text } from 'react-aria-components/Text';
 import { TextArea } from 'react-aria-components/TextArea';
 import { TextField } from 'react-aria-components/TextField';
+import { Problem, upload } from '../../api/client';
 import type { Field } from '../../api/types';
 import { useLanguage, useT } from '../../i18n';
 import { choiceValue, type FieldValue, type FileValue, isChoice, limit, lines, numberText } from '../../lib/fields';
@@ -22,8 +23,8 @@ import { fromName, say } from '../../lib/text';
 
 const DateBox = lazy(() => import('./dates'));
 const SelectBox = lazy(() => import('./select'));
-/* A form is one JSON document; what is larger belongs to a step that reads files, not to a form. */
-const maxFileBytes = 4 * 1024 * 1024;
+/* What the server takes in one request. */
+const maxFileBytes = 16 * 1024 * 1024;
 
 export interface FieldProps {
 	field: Field;
@@ -266,23 +267,38 @@ function BooleanBox(props: FieldProps) {
 	);
 }
 
-const toBase64 = (file: File): Promise<string> =>
-	new Promise((resolve, reject) => {
-		const reader = new FileReader();
-		reader.onload = () => resolve(String(reader.result).replace(/^[^,]*,/, ''));
-		reader.onerror = () => reject(reader.error);
-		reader.readAsDataURL(file);
-	});
-
 function FileBox(props: FieldProps) {
 	const { field, value } = props;
 	const t = useT();
 	const { label, title, help } = useLabels(field, props.marksOptional);
-	const [tooLarge, setTooLarge] = useState<string | null>(null);
+	const [trouble, setTrouble] = useState<string | null>(null);
+	const [coming, setComing] = useState<string | null>(null);
 	const file = value as FileValue | null;
-	const message = tooLarge ?? props.message;
+	const message = trouble ?? props.message;
 	const id = `file-${field.name}`;
 	const megabytes = (n: number) => t.number(n / (1024 * 1024), { maximumFractionDigits: 1 });
+	const choose = async (chosen: File) => {
+		if (chosen.size > maxFileBytes) {
+			setTrouble(
+				t('form.fileTooLarge', {
+					name: chosen.name,
+					size: megabytes(chosen.size),
+					limit: megabytes(maxFileBytes),
+				}),
+			);
+			return;
+		}
+		setTrouble(null);
+		setComing(chosen.name);
+		props.onChange(null);
+		try {
+			props.onChange(await upload(chosen));
+		} catch (cause) {
+			const why = cause instanceof Problem ? cause.detail || cause.title : String(cause);
+			setTrouble(t('form.fileFailed', { name: chosen.name, why }));
+		}
+		setComing(null);
+	};
 	return (
 		<div
 			className="field field-file"
@@ -295,32 +311,22 @@ function FileBox(props: FieldProps) {
 			</span>
 			<div className="file-row">
 				<FileTrigger
-					onSelect={async (files) => {
+					onSelect={(files) => {
 						const chosen = files?.[0];
-						if (!chosen) return;
-						if (chosen.size > maxFileBytes) {
-							setTooLarge(
-								t('form.fileTooLarge', {
-									name: chosen.name,
-									size: megabytes(chosen.size),
-									limit: megabytes(maxFileBytes),
-								}),
-							);
-							return;
-						}
-						setTooLarge(null);
-						props.onChange({ name: chosen.name, media_type: chosen.type, content_base64: await toBase64(chosen) });
+						if (chosen) void choose(chosen);
 					}}
 				>
-					<Button className="button">
+					<Button className="button" isDisabled={coming !== null}>
 						<Upload size={15} aria-hidden="true" />
 						{t(file ? 'form.fileReplace' : 'form.fileChoose')}
 						<span className="hidden-visually">{title}</span>
 					</Button>
 				</FileTrigger>
+				{coming !== null && <span role="status">{t('form.fileComing', { name: coming })}</span>}
 				{file && (
 					<>
 						<span>{file.name}</span>
+						<span className="muted num">{t('call.bytes', { size: t.number(Number(file.bytes)) })}</span>
 						<Button
 							className="button"
 							data-kind="bare"

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One item whole: its way through the steps, and each call with request, answer and times. */
-import { Fragment, type ReactNode } from 'react';
+import { Fragment, type ReactNode, useMemo } from 'react';
 import { useItem } from '../../api/queries';
 import type { Call, Item, ItemProblem } from '../../api/types';
+import { FileLinks } from '../../components/files';
 import { JsonView } from '../../components/json';
 import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
 import { State } from '../../components/state';
 import { useLanguage, useT } from '../../i18n';
+import { filesIn, toFile } from '../../lib/files';
 import { exactDateTime } from '../../lib/time';
 import { callsOf } from '../../lib/waterfall';
 import { CallWaterfall, restWords, verdictWord, whyWords } from './waterfall';
@@ -83,6 +85,10 @@ function CallCard(props: { call: Call; spent: Call | null; isOpen: boolean; told
 	const t = useT();
 	const { call, isOpen, told } = props;
 	const { request, answer } = call;
+	const sentFile = toFile(request.file);
+	const answered = toFile(answer?.file);
+	const type = answer?.headers.find(([name]) => name === 'content-type')?.[1].split(';')[0];
+	const gotFile = answered && { ...answered, media_type: type ?? '' };
 	return (
 		<details className="call" id={cardId(call)} open={isOpen}>
 			<summary>
@@ -106,6 +112,7 @@ function CallCard(props: { call: Call; spent: Call | null; isOpen: boolean; told
 					<b>{request.method}</b> {request.url}
 				</p>
 				<Headers headers={request.headers} />
+				{sentFile && <FileLinks files={[sentFile]} />}
 				{request.body ? (
 					<JsonView text={request.body} label={`${call.step}, ${t('call.request')}`} />
 				) : (
@@ -124,7 +131,9 @@ function CallCard(props: { call: Call; spent: Call | null; isOpen: boolean; told
 				{answer ? (
 					<>
 						<Headers headers={answer.headers} />
-						{answer.body ? (
+						{gotFile ? (
+							<FileLinks files={[gotFile]} />
+						) : answer.body ? (
 							<JsonView text={answer.body} label={`${call.step}, ${t('call.answer')}`} />
 						) : (
 							<p className="muted">{t('call.noBody')}</p>
@@ -151,6 +160,11 @@ export function ItemDetail(props: { runId: string; seq: string; isLive: boolean;
 	const t = useT();
 	const item = useItem(props.runId, props.seq, props.isLive);
 	const title = t('item.title', { seq: props.seq });
+	const { input, steps, output } = item.data ?? {};
+	const files = useMemo(
+		() => filesIn([input?.text ?? '', ...(steps ?? []).map((s) => s.item.text), output?.text ?? '']),
+		[input, steps, output],
+	);
 	return (
 		<article className="card section item" aria-labelledby="item-title">
 			<div className="items-head">
@@ -185,6 +199,12 @@ export function ItemDetail(props: { runId: string; seq: string; isLive: boolean;
 							))}
 						</Fragment>
 					))}
+					{files.length > 0 && (
+						<>
+							<h3>{t('item.files')}</h3>
+							<FileLinks files={files} />
+						</>
+					)}
 					<h3>{t('item.data')}</h3>
 					<Fold title={t('item.input')} isOpen>
 						<JsonView text={item.data.input.text} label={t('item.input')} />
