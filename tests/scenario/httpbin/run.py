@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls against httpbin, an API by somebody else, and against our echo peer where httpbin is not exact: what the mapping says arrives, unchanged."""
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -194,6 +195,26 @@ def bodies(c):
         c.that(r.code == 0 and answers(r) == ["ᚻ é".encode().decode(charset if charset == "utf-8" else "cp1252")], "text declared as %s" % charset, r)
 
 
+def files(c):
+    """Pictures and bytes by somebody else's server become files, and go back to it."""
+    base = "http://127.0.0.1:%d" % httpbin()
+    for path, mapping, name, media_type in (("/image/png", {}, "png", "image/png"), ("/bytes/{n}", {"n": "90000", "seed": "7"}, "90000", "application/octet-stream")):
+        with urllib.request.urlopen(base + path.format(**mapping) + "?" + urllib.parse.urlencode({k: v for k, v in mapping.items() if k == "seed"})) as r:
+            raw = r.read()
+        d = s.directory()
+        op = operation("GET", path, *([("path", "n"), ("query", "seed")] if mapping else []), answer="file")
+        f = s.write_component(os.path.join(d, "t.json"), flow(httpbin(), "GET", path, mapping, op))
+        r = s.run(["run", f, "-d", "v=x"], data=os.path.join(d, "data"))
+        expected = {"file": hashlib.sha256(raw).hexdigest(), "name": name, "media_type": media_type, "bytes": len(raw)}
+        c.equal(r.json()["_answer"] if r.code == 0 else r, expected, "%s becomes a file of the same bytes" % path)
+    path = s.write(os.path.join(s.directory(), "note.txt"), "a note\n")
+    op = operation("POST", "/post", request_body={"content_type": "multipart/form-data"})
+    f = s.write_component(os.path.join(s.directory(), "t.json"), s.component("t", s.peer_system(httpbin(), [op]), [INPUT, s.RESPOND]))
+    r = s.run(["call", "-f", f, "peer/all", "POST", "/post", "title=a title", "note=@" + path])
+    told = r.json() if r.code == 0 else {}
+    c.that(told and told["files"] == {"note": "a note\n"} and told["form"] == {"title": "a title"}, "it reads our multipart as we meant it", r)
+
+
 def authentication(c):
     secret = "s3cret-%s" % "hunter2pass"
     env = {"WEIR_SECRET_PASSWORD": secret}
@@ -235,4 +256,4 @@ if __name__ == "__main__":
     reason = available()
     if reason:
         s.skip_suite(reason)
-    s.main(methods, path_values, query_values, headers_and_cookies, json_bodies, form_bodies, statuses, bodies, authentication)
+    s.main(methods, path_values, query_values, headers_and_cookies, json_bodies, form_bodies, statuses, bodies, files, authentication)
