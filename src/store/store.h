@@ -85,8 +85,8 @@ struct ledger_row {
 	msec_t at; /* wall clock */
 	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state */
 	int64_t number;	  /* ENTRY: entry id; MADE: how many */
-	struct str head;  /* INTENT: request as JSON, with why it is made again; OUTCOME: { error, headers, timings, rest } as JSON; PROBLEM: problem as JSON */
-	struct str body;  /* OUTCOME: the answer's body as decoded */
+	struct str head;  /* INTENT: request as JSON, with why it is made again; OUTCOME: { error, headers, timings, rest, made, file } as JSON; PROBLEM: problem as JSON */
+	struct str body;  /* OUTCOME: the answer's body as decoded; empty when it is in a file */
 };
 
 /* A stretch of the input: JSON objects, one a line. */

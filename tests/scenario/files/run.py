@@ -277,9 +277,10 @@ def binary_answers_spill_when_they_are_large(c):
 
 def cut_downloads_leave_nothing(c):
     data, n = os.path.join(s.directory(), "data"), 3 << 20
-    f = file_of(download({"bytes": n, "cut": n // 2}, attempts=1))
-    r = s.run(["run", f, "-d", "v=1"], data=data)
-    c.that(r.code != 0 and all_files(data) == ([], []), "a download that is cut off leaves no file", r)
+    for how in ({}, {"chunked": 1}, {"coding": "gzip"}):
+        f = file_of(download({"bytes": n, "cut": n // 2, **how}, attempts=1))
+        r = s.run(["run", f, "-d", "v=1"], data=data)
+        c.that(r.code != 0 and all_files(data) == ([], []), "a download that is cut off leaves no file: %s" % (how or "plain"), r)
     f = file_of(download({"bytes": n, "cut": n // 2, "again": 1}))
     r = s.run(["run", f, "-d", "v=1"], data=data)
     c.equal(r.json()["_answer"]["file"] if r.code == 0 else r, sha256_of(n), "with another try it is whole")
