@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peer is believed by every scenario: so it is tested itself, with raw sockets."""
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scenario"))
 import support  # noqa: E402
+from peer import file_blocks  # noqa: E402
 
 
 def is_whole(got, answers):
@@ -77,6 +79,25 @@ def staged(c, peer):
     c.that(got.startswith(b"xyzyz"), "staged: again without end", got[:10])
 
 
+def streams(c, peer):
+    """Bodies that are not kept: in to a sum, out of a rule."""
+    body = os.urandom(3 << 20)
+    first = exchange(peer.port, request("POST", "/sink/once-503/x", body))
+    c.that(b" 503 " in first, "the sink refuses the first request where told to", first)
+    told = exchange(peer.port, request("POST", "/sink/once-503/x", body) + request("GET", "/echo/next"), 2)
+    line = peer.requests()[-1]
+    c.equal((line["sha256"], line["bytes"], line["head"][:9], line["tail"][-9:]),
+            (hashlib.sha256(body).hexdigest(), len(body), body[:9].decode("latin-1"), body[-9:].decode("latin-1")), "the sink tells sum, size and ends of a body")
+    c.that(line["sha256"].encode() in told and b"/echo/next" in told, "in the answer, too, and what follows is a request", told)
+    c.that(b"Location: /sink/y\r\n" in exchange(peer.port, request("PUT", "/sink/307/y", b"abc")), "or leads elsewhere")
+    whole = b"".join(file_blocks(200000))
+    c.equal(exchange(peer.port, request("GET", "/file?bytes=200000")).split(b"\r\n\r\n", 1)[1], whole, "/file sends what file_blocks() tells")
+    c.that(len(set(whole[i:i + 65536] for i in range(0, 196608, 65536))) == 3, "in blocks that differ")
+    cut = exchange(peer.port, request("GET", "/file?bytes=200000&cut=70000")).split(b"\r\n\r\n", 1)[1]
+    c.that(len(cut) < 200000 and whole.startswith(cut), "cut, it ends early", len(cut))
+    c.equal(exchange(peer.port, request("GET", "/file?bytes=200000&cut=70000")).split(b"\r\n\r\n", 1)[1], whole, "the first time")
+
+
 def main():
     c = support.Claims()
     peer = support.Peer("--lifetime", "60")
@@ -107,6 +128,7 @@ def main():
         c.that(True, "fault half-gzip cannot be unpacked")
     c.equal(exchange(peer.port, request("GET", "/fault/once-reset?1")), b"<reset>", "fault once-reset: the first time")
     c.that(b" 200 " in exchange(peer.port, request("GET", "/fault/once-reset?1")), "fault once-reset: not the second")
+    streams(c, peer)
     c.equal(peer.seen().get("/orders"), 2, "seen counts")
     staged(c, peer)
     peer.close()
