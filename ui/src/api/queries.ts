@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ask, path } from './client';
+import { keepPreviousData, useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { ask, path, upload } from './client';
 import type { ComponentSummary, Entry, Form, Item, ItemRow, Page, Run, Submission } from './types';
 
 const rawItem: ReadonlySet<string> = new Set(['input', 'output', 'item']);
@@ -46,6 +46,11 @@ export function useSubmit(component: string, form: string) {
 		onSettled: () => client.invalidateQueries({ queryKey: ['entries', component] }),
 	});
 }
+
+const uploadKey = ['upload'];
+export const useUpload = () => useMutation({ mutationKey: uploadKey, mutationFn: upload });
+/** Some file of this page is still on its way. */
+export const useIsUploading = () => useIsMutating({ mutationKey: uploadKey }) > 0;
 
 export const useRuns = (after: string | null) =>
 	useQuery({

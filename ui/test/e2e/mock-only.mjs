@@ -135,6 +135,31 @@ export function mockTests(test, { base }) {
 		await page.getByText('1,234 B').waitFor();
 	});
 
+	test('a_form_is_not_sent_while_a_file_of_it_is_on_its_way', {}, async (page) => {
+		let goOn;
+		const held = new Promise((resolve) => {
+			goOn = resolve;
+		});
+		await page.route('**/api/v1/files?*', async (route) => {
+			await held;
+			await route.continue();
+		});
+		await page.goto(`${base}/app/inspection`);
+		await page
+			.locator('#field-photo input[type=file]')
+			.setInputFiles({ name: 'gate.png', mimeType: 'image/png', buffer: Buffer.from('not really') });
+		await page.getByText('gate.png is being uploaded').waitFor();
+		const site = page.getByRole('textbox', { name: 'Site' });
+		await site.fill('North gate');
+		await site.press('Enter');
+		/* Not even the mistakes are told: other fields are empty. */
+		assert.equal(await page.locator('.summary').count(), 0);
+		goOn();
+		await page.getByRole('button', { name: 'Remove gate.png' }).waitFor();
+		await site.press('Enter');
+		await page.locator('.summary').waitFor();
+	});
+
 	test('a_file_that_the_server_refuses_is_told_beside_its_field', {}, async (page) => {
 		await page.route('**/api/v1/files?*', (route) =>
 			route.fulfill({

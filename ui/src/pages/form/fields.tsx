@@ -14,7 +14,8 @@ import { Radio, RadioGroup } from 'react-aria-components/RadioGroup';
 import { Text } from 'react-aria-components/Text';
 import { TextArea } from 'react-aria-components/TextArea';
 import { TextField } from 'react-aria-components/TextField';
-import { Problem, upload } from '../../api/client';
+import { Problem } from '../../api/client';
+import { useUpload } from '../../api/queries';
 import type { Field } from '../../api/types';
 import { useLanguage, useT } from '../../i18n';
 import { choiceValue, type FieldValue, type FileValue, isChoice, limit, lines, numberText } from '../../lib/fields';
@@ -272,7 +273,8 @@ function FileBox(props: FieldProps) {
 	const t = useT();
 	const { label, title, help } = useLabels(field, props.marksOptional);
 	const [trouble, setTrouble] = useState<string | null>(null);
-	const [coming, setComing] = useState<string | null>(null);
+	const uploading = useUpload();
+	const coming = uploading.isPending ? uploading.variables.name : null;
 	const file = value as FileValue | null;
 	const message = trouble ?? props.message;
 	const id = `file-${field.name}`;
@@ -289,15 +291,13 @@ function FileBox(props: FieldProps) {
 			return;
 		}
 		setTrouble(null);
-		setComing(chosen.name);
 		props.onChange(null);
 		try {
-			props.onChange(await upload(chosen));
+			props.onChange(await uploading.mutateAsync(chosen));
 		} catch (cause) {
 			const why = cause instanceof Problem ? cause.detail || cause.title : String(cause);
 			setTrouble(t('form.fileFailed', { name: chosen.name, why }));
 		}
-		setComing(null);
 	};
 	return (
 		<div

@@ -4,7 +4,7 @@ import { CircleCheck } from 'lucide-react';
 import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { Problem } from '../../api/client';
-import { useRun, useSubmit } from '../../api/queries';
+import { useIsUploading, useRun, useSubmit } from '../../api/queries';
 import type { Form, Submission } from '../../api/types';
 import { BusyButton } from '../../components/busy';
 import { Note, ProblemNote } from '../../components/notes';
@@ -128,6 +128,7 @@ export function FormPanel(props: {
 	const t = useT();
 	const { language } = useLanguage();
 	const submit = useSubmit(form.component, form.form);
+	const isUploading = useIsUploading();
 	const [values, setValues] = useState<Values>(() =>
 		Object.fromEntries(form.fields.map((f) => [f.name, emptyValue(f)])),
 	);
@@ -159,7 +160,7 @@ export function FormPanel(props: {
 
 	const send = (e: FormEvent) => {
 		e.preventDefault();
-		if (submit.isPending) return;
+		if (submit.isPending || isUploading) return;
 		setVisited(new Set(form.fields.map((f) => f.name)));
 		if (Object.keys(own).length > 0) {
 			setSummarized(true);
@@ -239,7 +240,7 @@ export function FormPanel(props: {
 							</div>
 						))}
 					</div>
-					<BusyButton type="submit" className="button submit" kind="primary" isBusy={submit.isPending}>
+					<BusyButton type="submit" className="button submit" kind="primary" isBusy={submit.isPending || isUploading}>
 						{say(form.submit_title, language, t('form.submit'))}
 					</BusyButton>
 				</form>
