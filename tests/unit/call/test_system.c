@@ -79,6 +79,7 @@ TEST(each_fault_of_a_system_is_told_with_its_cure)
 		{ "{'base_url':'https://h','limits':{'total_time':'3s'}}", "total_timeout" },
 		{ "{'base_url':'https://h','http_version':'3'}", "http_version" },
 		{ "{'base_url':'https://h','http_version':2}", "http_version" },
+		{ "{'base_url':'https://h','http_version':'2','proxy':{'url':'http://p:1'}}", "calls go in HTTP/1.1" },
 		{ "{'base_url':'https://h','tls':{'ca_file':'/x'}}", "not supported yet" },
 		{ "{'base_url':'https://h','proxy':'http://p:3128'}", "a proxy is an object like" },
 		{ "{'base_url':'https://h','proxy':{}}", "url" },
@@ -238,7 +239,7 @@ TEST(a_spec_says_what_it_promises)
 		assert_int_equal(call_spec_limits(s)->max_body, 1u << 20);
 		assert_int_equal(call_spec_limits(s)->in_flight, 8);
 		assert_true(call_spec_limits(s)->tls_no_verify);
-		assert_int_equal(call_spec_limits(s)->http_version, HTTP_WISH_2);
+		assert_int_equal(call_spec_limits(s)->http_version, HTTP_WISH_2_OR_1_1);
 	}
 }
 
