@@ -168,9 +168,9 @@ def environment(extra=None):
 
 
 class Result:
-    def __init__(self, code, out, err, usage):
+    def __init__(self, code, out, err, usage, peak):
         self.code, self.out, self.err = code, out, err
-        self.peak = usage.ru_maxrss * 1024  # bytes; the largest of the program and its children
+        self.peak = peak  # bytes of memory
         self.cpu = usage.ru_utime + usage.ru_stime
 
     @property
@@ -192,9 +192,17 @@ class Result:
         return "exit %d\nstdout: %s\nstderr: %s" % (self.code, self.text[:1200], self.talk[:1200])
 
 
+def peak_of(pid):
+    """The most memory that a living process has had, in bytes; 0 once it is gone. ru_maxrss will not do: it begins with the size of the parent."""
+    try:
+        with open("/proc/%d/status" % pid) as f:
+            return next((int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM:")), 0)
+    except (OSError, ValueError):
+        return 0
+
+
 def run(args, data=None, stdin=b"", env=None, timeout=None, cwd=None, inside=()):
-    """Run weir to its end, `inside` a command that wraps it. stdout and stderr go through files, so that no pipe can fill up; wait4 gives its
-    peak memory."""
+    """Run weir to its end, `inside` a command that wraps it. stdout and stderr go through files, so that no pipe can fill up; its peak memory is looked at while it runs."""
     args = [*inside, WEIR] + [str(a) for a in args]
     if data:
         args += ["--data", data]
@@ -203,8 +211,9 @@ def run(args, data=None, stdin=b"", env=None, timeout=None, cwd=None, inside=())
         inp.seek(0)
         p = subprocess.Popen(args, stdin=inp, stdout=out, stderr=err, env=environment(env), cwd=cwd)
         deadline = time.monotonic() + (timeout or WAIT * 4)
-        pid = 0
+        pid, peak = 0, 0
         while True:
+            peak = max(peak, peak_of(p.pid))
             pid, status, usage = os.wait4(p.pid, os.WNOHANG)
             if pid or time.monotonic() > deadline:
                 break
@@ -215,7 +224,7 @@ def run(args, data=None, stdin=b"", env=None, timeout=None, cwd=None, inside=())
         p.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
-        r = Result(p.returncode, out.read(), err.read(), usage)
+        r = Result(p.returncode, out.read(), err.read(), usage, peak)
         r.timed_out = time.monotonic() > deadline
         return r
 

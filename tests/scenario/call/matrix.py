@@ -26,7 +26,7 @@ NOT_SENT, AMBIGUOUS, ANSWERED = "N", "A", "R"
 CERTAINTIES = {NOT_SENT: "not_sent", AMBIGUOUS: "ambiguous", ANSWERED: "answered"}
 
 LIMITS = {"connect_timeout": "20s", "first_byte_timeout": "20s", "total_timeout": "30s", "max_body": "1MiB"}  # generous: machines differ
-PEAK_MAX = 200 << 20  # bytes of memory that no answer may make the program exceed; this process counts a little, bombs are 256 MiB
+PEAK_MAX = 100 << 20  # bytes of memory that no answer may make the program exceed; bombs are 256 MiB
 SLOW = ("slow_body_too_slow",)  # names of rows that take long by their nature: they begin first
 
 

@@ -11,7 +11,6 @@ import glob
 import importlib
 import io
 import os
-import resource
 import sys
 import time
 import traceback
@@ -99,7 +98,6 @@ def main():
                 slow.append("%s %.0f s" % (row.id, seconds))
     bench.close()
     # What a child is said to have used at most begins with what its parent used at most.
-    total.that(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < matrix.PEAK_MAX, "this process is small enough to measure others")
     print("%d rows; long ones: %s" % (len(chosen), ", ".join(slow) or "none"))
     return total.closing()
 
