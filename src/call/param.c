@@ -19,9 +19,16 @@ static int no_room(const struct buf *b, struct err *e)
 				      : err_set(e, ERR_NO_MEMORY, "out of memory");
 }
 
+static bool is_dots(struct str text)
+{
+	return str_eq(text, STR(".")) || str_eq(text, STR(".."));
+}
+
+/* Dots are never encoded (RFC 6570 3.2.1, RFC 3986 2.3): a whole segment of them is refused, and beside others they are
+ * harmless. */
 static void put(const struct pen *pen, struct str text)
 {
-	if (pen->is_raw)
+	if (pen->is_raw || is_dots(text))
 		(void)buf_append_str(pen->b, text);
 	else
 		(void)url_encode(pen->b, text, pen->set);
@@ -141,11 +148,6 @@ static int put_matrix(const struct pen *pen, const struct param *p, const struct
 	return r;
 }
 
-static bool is_dots(struct str text)
-{
-	return str_eq(text, STR(".")) || str_eq(text, STR(".."));
-}
-
 /* A value without text, or of dots alone, is refused even where a style puts something before it: servers that cut
  * ";name=" off are led elsewhere by what remains. A list is as empty as its items. */
 static int refuse_no_segment(const struct param *p, const struct value *v, struct err *e)
@@ -179,7 +181,7 @@ int param_write_path(struct buf *b, const struct param *p, const struct value *v
 	if (r < 0 || !buf_ok(b))
 		return r < 0 ? r : no_room(b, e);
 	struct str segment = str_from(b->ptr + start, b->len - start);
-	/* url_encode() writes dots alone as %2E, which peers normalize all the same (RFC 3986 6.2.2.2). */
+	/* Dots written as %2E are normalized by peers all the same (RFC 3986 6.2.2.2). */
 	if (segment_is_dots(segment))
 		return err_set(e, ERR_INVALID, "\"%s\" is no part of a path: it would lead elsewhere",
 			       segment.len == 3 || segment.len == 1 ? "." : "..");

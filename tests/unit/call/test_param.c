@@ -61,6 +61,8 @@ TEST(path_styles_write_the_specifications_examples)
 		{ "'in':'path','style':'matrix','explode':true", "{'a/b':'?','c':null}", ";a%2Fb=%3F" },
 		{ "'in':'path','style':'matrix','explode':true", "['a',null,'']", ";color=a;color" },
 		{ "'in':'path','style':'matrix'", "'\\r\\n\\u0000'", ";color=%0D%0A%00" },
+		{ "'in':'path'", "['.','..','a']", ".,..,a" },
+		{ "'in':'path'", "{'dot':'.','up':'..'}", "dot,.,up,.." },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct call_spec *s = spec_with("/p/{color}/q", rows[i].parameter);
