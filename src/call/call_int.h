@@ -169,7 +169,7 @@ bool operation_load(struct arena *a, const struct value *operation, struct told 
 /* "." or "..", a dot also as %2E: normalized away by whoever meets it (RFC 3986 6.2.2.2, 5.2.4). */
 bool segment_is_dots(struct str segment);
 bool media_type_is_json(struct str type); /* application/json and ...+json, any case */
-/* Refuses what a query path may not be; `path` begins with "/". */
+/* Refuses what a query path may not be; of URI templates (RFC 6570) it takes {name} alone. */
 bool path_check(struct str path, const struct value *at, const char *field, struct told *t);
 
 /* ---- the recipe ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operation says: its path template and its OpenAPI parameters, checked one by one. */
+#include "base/num.h"
 #include "call/body_int.h"
 
 struct operation_text {
@@ -109,7 +110,7 @@ static bool next_slot(struct str path, size_t *pos, struct str *ret_name)
 		if (path.ptr[i] != '{')
 			continue;
 		size_t end = i + 1;
-		while (end < path.len && path.ptr[end] != '}' && path.ptr[end] != '{' && path.ptr[end] != '/')
+		while (end < path.len && path.ptr[end] != '}' && path.ptr[end] != '{')
 			end++;
 		*ret_name = str_from(path.ptr + i + 1, end - i - 1);
 		*pos = end + 1;
@@ -120,13 +121,74 @@ static bool next_slot(struct str path, size_t *pos, struct str *ret_name)
 	return true;
 }
 
-static bool slots_are_closed(struct str path)
+/* RFC 6570 2.3 and "-", which OpenAPI documents are fond of; letters beyond ASCII need no encoding here. */
+static bool is_slot_name(struct str name)
+{
+	bool may_be_dot = false;
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.ptr[i];
+		bool is_triple = c == '%' && i + 2 < name.len && num_hex_value(name.ptr[i + 1]) >= 0 &&
+				 num_hex_value(name.ptr[i + 2]) >= 0;
+		bool is_letter = c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+		if (!is_triple && !is_letter && c != '_' && c != '-' && !(c == '.' && may_be_dot))
+			return false;
+		may_be_dot = c != '.';
+	}
+	return may_be_dot;
+}
+
+/*
+ * What to write instead of a slot that is more than a name, NULL for one that is none. Templates of RFC 6570 from level
+ * 2 on would be read as slots with odd names: their operators and modifiers are said otherwise here, or not at all.
+ */
+static const char *slot_advice(struct str name)
+{
+	static const struct {
+		char operator;
+		const char *advice;
+	} operators[] = {
+		{ '+', "write the name alone; a value is one path segment" },
+		{ '#', "leave it out; a fragment is never sent" },
+		{ '.', "write the name alone and declare the parameter with style: label" },
+		{ ';', "write the name alone and declare the parameter with style: matrix" },
+		{ '/', "write a slot for each segment, /{a}/{b}" },
+		{ '?', "leave it out and map query parameters by name" },
+		{ '&', "leave it out and map query parameters by name" },
+	};
+	if (is_slot_name(name))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
+		if (name.ptr[0] == operators[i].operator)
+			return operators[i].advice;
+	if (str_find_char(name, ',') >= 0)
+		return "a slot has one name; write {a},{b}";
+	if (name.ptr[name.len - 1] == '*')
+		return "write the name alone and declare the parameter with explode: true";
+	if (str_find_char(name, ':') >= 0)
+		return "write the name alone; a value is sent whole, so shorten it in the mapping";
+	return "a slot's name is of letters, digits, \"_\", \"-\" and dots in between";
+}
+
+/* Tells of each slot that is more than a name, and of "?" and "#" between the slots. */
+static void template_check(struct str path, const struct value *at, const char *field, struct told *t)
 {
 	struct str name;
-	for (size_t pos = 0; pos < path.len;)
-		if (!next_slot(path, &pos, &name))
-			return false;
-	return true;
+	bool has_query = false;
+	for (size_t pos = 0, start = 0; pos < path.len; start = pos) {
+		if (!next_slot(path, &pos, &name)) {
+			tell(t, at, field, "the braces of query path \"%.*s\" do not match; write /users/{id}",
+			     STR_ARG(path));
+			name = STR_NULL;
+			pos = path.len;
+		}
+		struct str fixed = str_from(path.ptr + start, (name.ptr ? (size_t)(name.ptr - path.ptr) : pos) - start);
+		has_query |= str_find_char(fixed, '?') >= 0 || str_find_char(fixed, '#') >= 0;
+		const char *advice = name.ptr ? slot_advice(name) : NULL;
+		if (advice)
+			tell(t, at, field, "query path \"%.*s\" has {%.*s}: %s", STR_ARG(path), STR_ARG(name), advice);
+	}
+	if (has_query)
+		tell(t, at, field, "a query path has no \"?\" or \"#\"; map query parameters by name");
 }
 
 bool segment_is_dots(struct str segment)
@@ -147,10 +209,7 @@ bool path_check(struct str path, const struct value *at, const char *field, stru
 	unsigned before = t->n;
 	if (!str_starts(path, STR("/")))
 		tell(t, at, field, "query path \"%.*s\" does not begin with \"/\"", STR_ARG(path));
-	if (str_find_char(path, '?') >= 0 || str_find_char(path, '#') >= 0)
-		tell(t, at, field, "a query path has no \"?\" or \"#\"; map query parameters by name");
-	if (!slots_are_closed(path))
-		tell(t, at, field, "the braces of query path \"%.*s\" do not match; write /users/{id}", STR_ARG(path));
+	template_check(path, at, field, t);
 	for (size_t i = 0; i < path.len; i++) {
 		if ((unsigned char)path.ptr[i] < 0x20 || path.ptr[i] == 0x7f || path.ptr[i] == '\\') {
 			tell(t, at, field, "a query path has no control bytes or backslashes");
@@ -231,7 +290,8 @@ static void content_load(const struct value *v, const struct parameter_text *tex
 	    !media_type_is_json(header_media_type(content->members[0].key)))
 		tell(t, content, "content", "content has one entry, application/json: the value is sent as JSON text");
 	if (text->style.len)
-		tell(t, value_get_c(v, "style"), "style", "a parameter has content or a style, not both; leave one out");
+		tell(t, value_get_c(v, "style"), "style",
+		     "a parameter has content or a style, not both; leave one out");
 }
 
 static void param_style_load(const struct value *v, const struct parameter_text *text, struct told *t,
@@ -348,7 +408,8 @@ bool operation_load(struct arena *a, const struct value *v, struct told *t, stru
 	ret->answer = (struct expected){ (enum answer_kind)text.answer, text.json_prefix, text.xml_lists };
 	for (uint32_t i = 0; value_is(text.xml_lists, VALUE_ARRAY) && i < text.xml_lists->len; i++)
 		if (!value_is(&text.xml_lists->items[i], VALUE_STRING))
-			tell(t, &text.xml_lists->items[i], "xml_lists", "xml_lists are names of elements, like [Contents]");
+			tell(t, &text.xml_lists->items[i], "xml_lists",
+			     "xml_lists are names of elements, like [Contents]");
 	if (text.xml_lists && !value_is(text.xml_lists, VALUE_ARRAY))
 		tell(t, text.xml_lists, "xml_lists", "xml_lists are names of elements, like [Contents]");
 	if (text.id.len && text.id.ptr[0] != '$')
