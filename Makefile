@@ -21,7 +21,7 @@ fuzz: ## fuzz targets into build/fuzz (clang)
 bench: all ## CPU an item, items a second and memory, beside wrk, curl and undici
 	@scripts/bootstrap.sh bench ui && python3 bench/run.py $(BENCH)
 fmt: ## clang-format over src, tests, fuzz and bench
-	@scripts/bootstrap.sh lint && find src tests fuzz bench -name '*.[ch]' -print0 | xargs -0 clang-format -i
+	@scripts/bootstrap.sh lint && find src tests fuzz bench -name '*.[ch]' -not -path '*/node_modules/*' -print0 | xargs -0 clang-format -i
 lint: all ## layers, longest, clang-tidy
 	@scripts/bootstrap.sh lint && scripts/layers.sh && scripts/longest.sh && find src -name '*.c' -print0 | xargs -0 clang-tidy -p build --quiet
 ui: ## the pages: ui/dist, embedded by the next build

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # bootstrap.sh [GROUP...]: install what is missing of scripts/packages.txt (groups build run test ui bench lint; default build run), with one apt-get.
-# The group ui also sees to a node of at least 20.19 (build/node when the machine's is older) and to ui/node_modules. Prints nothing when all is there.
+# The groups ui and test also see to a node of at least 20.19 (build/node when the machine's is older), to ui/node_modules and to tests/npm/node_modules.
+# Prints nothing when all is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 groups=("$@")
@@ -28,11 +29,11 @@ while read -r group package reason; do
     missing+=("$package") reasons+=("  $package: $reason")
 done < scripts/packages.txt
 # Debian's npm brings Debian's node, which is older than vite wants but able to fetch a newer one; a machine with its own node keeps that.
-if wants ui && ! command -v npm >/dev/null; then
+if { wants ui || wants test; } && ! command -v npm >/dev/null; then
     if command -v node >/dev/null; then
-        missing+=(npm) reasons+=("  npm: fetches what the pages are built from")
+        missing+=(npm) reasons+=("  npm: fetches what the pages are built from and servers to test against")
     else
-        missing+=(nodejs npm) reasons+=("  nodejs, npm: builds the pages")
+        missing+=(nodejs npm) reasons+=("  nodejs, npm: build the pages, run servers to test against")
     fi
 fi
 
@@ -51,7 +52,17 @@ if [ ${#missing[@]} -gt 0 ]; then
         die "apt-get could not install: ${missing[*]}"
 fi
 
-if wants ui; then
+# npm notes in node_modules what it installed: newer than the lock file means that nothing changed.
+npm_install() { # DIRECTORY WHAT
+    [ ! "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] || return 0
+    say "installing $2"
+    # A lock file made where the registry lacks other platforms' optional packages is refused by npm ci; npm install takes its versions all the same
+    # and, with --no-save, leaves it alone.
+    (cd "$1" && { npm ci --no-audit --no-fund --silent || npm install --no-save --no-audit --no-fund --loglevel=error >&2; }) ||
+        die "npm could not install $1/package-lock.json; is there a way to the registry?"
+}
+
+if wants ui || wants test; then
     if ! node_is_new node && ! node_is_new build/node/node_modules/node/bin/node; then
         say "node $(node --version 2>/dev/null || echo '(none)') is older than the 20.19 that the pages' build needs; fetching one into build/node"
         mkdir -p build/node
@@ -59,12 +70,7 @@ if wants ui; then
         node_is_new build/node/node_modules/node/bin/node || die "the fetched node does not run; install node 20.19 or newer and try again"
     fi
     node_is_new node || PATH="$PWD/build/node/node_modules/node/bin:$PATH"
-    # npm notes in node_modules what it installed: newer than the lock file means that nothing changed.
-    if [ ! ui/node_modules/.package-lock.json -nt ui/package-lock.json ]; then
-        say "installing what the pages are built from"
-        # A lock file made where the registry lacks other platforms' optional packages is refused by npm ci; npm install takes its versions all the same
-        # and, with --no-save, leaves it alone.
-        (cd ui && { npm ci --no-audit --no-fund --silent || npm install --no-save --no-audit --no-fund --loglevel=error >&2; }) ||
-            die "npm could not install ui/package-lock.json; is there a way to the registry?"
-    fi
+    if wants ui; then npm_install ui "what the pages are built from"; fi
+    # Their packages run no scripts when they are installed (tests/npm/.npmrc): one of them would report the installation to its makers.
+    if wants test; then npm_install tests/npm "servers by others that the tests call"; fi
 fi
