@@ -43,6 +43,14 @@ static bool is_range(struct str type)
 	return str_ends(type, STR("/*")) && type.len > 2;
 }
 
+/* "application/ *+json": OpenAPI lets an operation take whatever is written so; one of them has to be sent. */
+static struct str type_of_suffix_range(struct str media, enum body_kind kind)
+{
+	if (str_find(media, STR("/*+")) < 0)
+		return STR_NULL;
+	return kind == SEND_JSON ? STR("application/json") : kind == SEND_XML ? STR("application/xml") : STR_NULL;
+}
+
 static void type_load(struct arena *a, struct str type, const struct value *at, struct told *t, struct operation *op)
 {
 	struct str media = header_media_type(type);
@@ -60,6 +68,7 @@ static void type_load(struct arena *a, struct str type, const struct value *at, 
 	if (charset.ptr && op->body_kind != SEND_BINARY && !str_eq_nocase(charset, STR("utf-8")))
 		tell(t, at, "content_type", "texts are sent in UTF-8, not in \"%.*s\"; write charset=utf-8",
 		     STR_ARG(charset));
+	op->body_type_sent = type_of_suffix_range(media, op->body_kind);
 	bool is_text = op->body_kind == SEND_TEXT || (op->body_kind == SEND_XML && str_starts(media, STR("text/")));
 	if (!is_text || charset.ptr)
 		return;

@@ -153,8 +153,8 @@ struct operation {
 	bool has_request_body; /* declared */
 	bool needs_body;
 	enum body_kind body_kind;
-	struct str body_type;			   /* as declared; ptr NULL = application/json */
-	struct str body_type_sent;		   /* with the charset of a text; ptr NULL = as declared */
+	struct str body_type;	   /* as declared; ptr NULL = application/json */
+	struct str body_type_sent; /* with a text's charset, or of a range what is sent; ptr NULL = as declared */
 	const struct body_template *body_template; /* NULL = none */
 	const struct graphql *graphql;		   /* NULL = none */
 	struct str key_header;			   /* ptr NULL = no idempotency key */
@@ -168,7 +168,8 @@ struct operation {
 bool operation_load(struct arena *a, const struct value *operation, struct told *t, struct operation *ret);
 /* "." or "..", a dot also as %2E: normalized away by whoever meets it (RFC 3986 6.2.2.2, 5.2.4). */
 bool segment_is_dots(struct str segment);
-bool media_type_is_json(struct str type); /* application/json and ...+json, any case */
+/* application/json, text/json and ...+json, in any case (WHATWG MIME Sniffing 4.6) */
+bool media_type_is_json(struct str type);
 /* Refuses what a query path may not be; of URI templates (RFC 6570) it takes {name} alone. */
 bool path_check(struct str path, const struct value *at, const char *field, struct told *t);
 
@@ -275,7 +276,8 @@ const char *status_phrase(int status);
 enum rule_kind { RULE_AUTO, RULE_ID, RULE_BODY, RULE_RESPONSE, RULE_PATH };
 enum rule_kind rule_kind_of(const struct call_result_rule *rule);
 /*
- * What a JSONPath leads to, sharing what `v` holds: of a singular query its one value, VALUE_ABSENT when it leads nowhere; of any
- * other an array of what it selects. 0, -ERR_LIMIT or -ERR_NO_MEMORY.
+ * What a JSONPath leads to, sharing what `v` holds: of a singular query its one value, VALUE_ABSENT when it leads
+ * nowhere; of any other an array of what it selects. 0, -ERR_LIMIT or -ERR_NO_MEMORY.
  */
-int rule_follow(const struct call_result_rule *rule, const struct value *v, struct arena *a, struct value *ret, struct err *e);
+int rule_follow(const struct call_result_rule *rule, const struct value *v, struct arena *a, struct value *ret,
+		struct err *e);

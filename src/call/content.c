@@ -32,12 +32,6 @@ static bool ends_nocase(struct str s, struct str end)
 	return s.len >= end.len && str_eq_nocase(str_from(s.ptr + s.len - end.len, end.len), end);
 }
 
-static bool is_json_type(struct str type)
-{
-	return str_eq_nocase(type, STR("application/json")) || str_eq_nocase(type, STR("text/json")) ||
-	       ends_nocase(type, STR("+json"));
-}
-
 /* A picture is text for a flow, not data. */
 static bool is_xml_type(struct str type)
 {
@@ -60,7 +54,7 @@ static enum body_type body_type_of(struct str type)
 					     "image/svg+xml" };
 	if (type.len == 0)
 		return BODY_UNTYPED;
-	if (is_json_type(type))
+	if (media_type_is_json(type))
 		return BODY_JSON;
 	if (type_is_one_of(type, lines, ARRAY_LEN(lines)))
 		return BODY_LINES;

@@ -239,7 +239,7 @@ static bool path_has_slot(struct str path, struct str name)
 
 bool media_type_is_json(struct str type)
 {
-	return str_eq_nocase(type, STR("application/json")) ||
+	return str_eq_nocase(type, STR("application/json")) || str_eq_nocase(type, STR("text/json")) ||
 	       (type.len > 5 && str_eq_nocase(str_from(type.ptr + type.len - 5, 5), STR("+json")));
 }
 

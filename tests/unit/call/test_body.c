@@ -99,6 +99,24 @@ TEST(a_text_is_sent_as_it_is_in_utf8)
 	}
 }
 
+TEST(json_and_xml_are_sent_under_every_name_they_go_by)
+{
+	static const struct {
+		const char *type, *parameters, *sent_type, *body;
+	} rows[] = {
+		{ "text/json", "{'a':[1.50]}", "text/json", "{\"a\":[1.50]}" },
+		{ "application/problem+json", "{'a':1}", "application/problem+json", "{\"a\":1}" },
+		{ "application/*+json", "{'a':1}", "application/json", "{\"a\":1}" },
+		{ "application/*+JSON; charset=utf-8", "{'a':1}", "application/json", "{\"a\":1}" },
+		{ "application/*+xml", "{'body':'<a/>'}", "application/xml", "<a/>" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		build(post_type(rows[i].type), rows[i].parameters);
+		assert_str(built.body, rows[i].body);
+		assert_str(type_sent(), rows[i].sent_type);
+	}
+}
+
 TEST(bytes_come_from_base64_or_a_file)
 {
 	static const struct {
@@ -685,6 +703,7 @@ int main(void)
 		BODY_CLAIM(a_file_is_opened_once_for_each_sending_and_closed_after_it),
 		BODY_CLAIM(a_file_that_is_not_what_it_was_is_not_sent),
 		BODY_CLAIM(a_text_is_sent_as_it_is_in_utf8),
+		BODY_CLAIM(json_and_xml_are_sent_under_every_name_they_go_by),
 		BODY_CLAIM(bytes_come_from_base64_or_a_file),
 		BODY_CLAIM(a_body_that_cannot_be_written_is_refused_with_the_reason),
 		BODY_CLAIM(multipart_parts_are_fields_files_and_json),
