@@ -59,7 +59,7 @@ class Server:
     def wait(self):
         """True when it listens, False when it ended before: its log says why. A large document takes its time; TimeoutError when it never ends."""
         for _ in range(self.TRIES):
-            s.until(lambda: self.process.poll() is not None or self.is_ours(), "the server's port", s.WAIT * 2)
+            s.until(lambda: self.process.poll() is not None or self.is_ours(), "the server's port", s.WAIT * 5)
             if self.process.poll() is None:
                 return True
             if not re.search("EADDRINUSE|Cannot bind", self.words()):
