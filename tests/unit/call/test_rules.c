@@ -420,8 +420,8 @@ TEST(each_fault_of_a_rule_is_told_with_its_cure)
 	};
 	static const char *const places[] = { "{'base_url':'https://h','rules':%s}",
 					      "{'base_url':'https://h','connectors':{'c':{'rules':%s}}}",
-					      "{'base_url':'https://h','connectors':{'c':{'operations':[{'method_name':"
-					      "'GET','query_path':'/','rules':%s}]}}}" };
+					      ("{'base_url':'https://h','connectors':{'c':{'operations':[{'method_name':"
+					      "'GET','query_path':'/','rules':%s}]}}}") };
 	for (size_t i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(places); i++) {
 		struct heard h = { "" };
 		const char *place = places[i % ARRAY_LEN(places)], *slot = strstr(place, "%s");

@@ -218,8 +218,8 @@ TEST(names_as_openapi_documents_write_them_are_slots)
 					     "/{a.b}.json",
 					     "/{a}{b}",
 					     "/{Stra%C3%9Fe}",
-					     "/{stra\xc3\x9f"
-					     "e}",
+					     ("/{stra\xc3\x9f" /* or the e would be a digit */
+					      "e}"),
 					     "/{42}:go",
 					     "/a=({b})" };
 	struct heard h;

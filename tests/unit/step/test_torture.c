@@ -372,9 +372,6 @@ static bool one(unsigned long n, bool is_alone)
 	if (!has_failed)
 		assert_true(has_ended);
 
-	int sent = 0;
-	for (int i = 0; i < ITEMS; i++)
-		sent += arrived.plain[i];
 	has_ended = go(&second, true);
 	if (!has_ended)
 		fail_msg("n=%lu: the second run stopped", n);
