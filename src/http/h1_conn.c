@@ -26,10 +26,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -53,7 +51,7 @@ static const uint16_t may_follow[] = {
 };
 
 /* The only writer of c->state. */
-static void conn_move(struct h1_conn *c, enum h1_state to)
+void h1_conn_move(struct h1_conn *c, enum h1_state to)
 {
 	bool is_drawn = may_follow[c->state] & BIT(to);
 
@@ -72,7 +70,7 @@ uint32_t h1_since_start(const struct http_transfer *t)
 /* ---- the end of a transfer ---- */
 
 /* The transfer leaves; the connection is not to be used again. */
-static void deliver_refusal(struct h1_conn *c)
+void h1_conn_give_up(struct h1_conn *c)
 {
 	struct http_transfer *t = c->t;
 
@@ -83,15 +81,10 @@ static void deliver_refusal(struct h1_conn *c)
 	transfer_deliver(t, t->refusal, t->why.msg);
 }
 
-static void refuse(struct h1_conn *c, enum http_error error, const char *why)
-{
-	transfer_fail(c->t, error, c->t->prereqs ? HTTP_AMBIGUOUS : HTTP_NOT_SENT, "%s", why);
-	deliver_refusal(c);
-}
-
 void h1_conn_refuse(struct h1_conn *c, enum http_error error, const char *why)
 {
-	refuse(c, error, why);
+	transfer_fail(c->t, error, c->t->prereqs ? HTTP_AMBIGUOUS : HTTP_NOT_SENT, "%s", why);
+	h1_conn_give_up(c);
 }
 
 /* HTTP/1.1 stays open unless told, 1.0 closes unless told (RFC 9112 9.3); anything odd closes. */
@@ -123,7 +116,7 @@ static void finish(struct h1_conn *c, bool may_be_kept)
 		t->conn = NULL;
 		if (c->in.cap > IN_KEPT_BYTES)
 			buf_done(&c->in);
-		conn_move(c, H1_IDLE);
+		h1_conn_move(c, H1_IDLE);
 		h1_idle_add(c);
 	}
 	transfer_deliver(t, v, detail);
@@ -147,7 +140,7 @@ static bool on_bytes(struct h1_conn *c, struct str bytes)
 		bytes = buf_str(&c->in);
 	enum h1_parsed r = h1_parse(&t->parser, t, bytes, &used);
 	if (r == H1_FAILED) {
-		deliver_refusal(c);
+		h1_conn_give_up(c);
 		return false;
 	}
 	if (r == H1_DONE) {
@@ -162,7 +155,7 @@ static bool on_bytes(struct h1_conn *c, struct str bytes)
 		goto no_memory;
 	return true;
 no_memory:
-	refuse(c, HTTP_ERROR_INTERNAL, "out of memory");
+	h1_conn_refuse(c, HTTP_ERROR_INTERNAL, "out of memory");
 	return false;
 }
 
@@ -183,17 +176,18 @@ static void on_end(struct h1_conn *c, enum h1_end end)
 		if (h1_parse_end(&t->parser, t, end == H1_END_RESET, end == H1_END_CUT) == H1_DONE)
 			finish(c, false);
 		else
-			deliver_refusal(c);
+			h1_conn_give_up(c);
 	} else if (has_failed_to_send) {
-		refuse(c, HTTP_ERROR_SEND_FAILED, "the connection ended while the request was being sent");
+		h1_conn_refuse(c, HTTP_ERROR_SEND_FAILED, "the connection ended while the request was being sent");
 	} else if (!t->prereqs && c->answers > 0) {
 		take_another(c); /* a kept connection that took not a byte: nothing was sent */
 	} else if (c->answers > 0) {
-		refuse(c, HTTP_ERROR_CONNECTION_LOST, "the server closed a kept connection instead of answering");
+		h1_conn_refuse(c, HTTP_ERROR_CONNECTION_LOST,
+			       "the server closed a kept connection instead of answering");
 	} else {
-		refuse(c, HTTP_ERROR_CONNECTION_LOST,
-		       end == H1_END_RESET ? "the connection was reset before an answer"
-					   : "the connection ended before an answer");
+		h1_conn_refuse(c, HTTP_ERROR_CONNECTION_LOST,
+			       end == H1_END_RESET ? "the connection was reset before an answer"
+						   : "the connection ended before an answer");
 	}
 }
 
@@ -297,14 +291,14 @@ static void on_send_failed(struct h1_conn *c)
 		return;
 	}
 	if (!t->prereqs) {
-		refuse(c, HTTP_ERROR_SEND_FAILED, "the request could not be sent");
+		h1_conn_refuse(c, HTTP_ERROR_SEND_FAILED, "the request could not be sent");
 		return;
 	}
 	c->has_send_failed = true;
 	t->forbids_reuse = true;
-	conn_move(c, H1_RECEIVING);
+	h1_conn_move(c, H1_RECEIVING);
 	if (h1_watch(c, EPOLLIN) != 0)
-		refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
+		h1_conn_refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
 	else
 		conn_read(c);
 }
@@ -321,11 +315,11 @@ static void conn_send(struct h1_conn *c)
 		if (n > 0) {
 			t->sent += (size_t)n;
 		} else if (n == -2) {
-			deliver_refusal(c);
+			h1_conn_give_up(c);
 			return;
 		} else if (n < 0 && why == EAGAIN) {
 			if (h1_watch(c, (t->is_paused ? 0 : EPOLLIN) | EPOLLOUT) != 0)
-				refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
+				h1_conn_refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
 			return;
 		} else if (n == 0 || why != EINTR) {
 			on_send_failed(c);
@@ -333,12 +327,12 @@ static void conn_send(struct h1_conn *c)
 		}
 	}
 	t->marks.sent = h1_since_start(t);
-	conn_move(c, H1_RECEIVING);
+	h1_conn_move(c, H1_RECEIVING);
 	if (h1_watch(c, t->is_paused ? 0 : EPOLLIN) != 0)
-		refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
+		h1_conn_refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
 }
 
-static void begin_request(struct h1_conn *c)
+void h1_conn_begin(struct h1_conn *c)
 {
 	struct http_transfer *t = c->t;
 
@@ -348,7 +342,7 @@ static void begin_request(struct h1_conn *c)
 	t->port = c->origin->port;
 	memcpy(t->ip, c->ip, sizeof(t->ip));
 	c->wire_mark = c->wire_out;
-	conn_move(c, H1_SENDING);
+	h1_conn_move(c, H1_SENDING);
 	conn_send(c);
 }
 
@@ -356,208 +350,7 @@ void h1_conn_reuse(struct h1_conn *c, struct http_transfer *t)
 {
 	c->t = t;
 	t->conn = c;
-	begin_request(c);
-}
-
-/* ---- connecting ---- */
-
-static void close_socket(struct h1_conn *c)
-{
-	if (c->fd >= 0)
-		(void)close(c->fd); /* leaves the epoll set by itself */
-	c->fd = -1;
-	c->registered = 0;
-}
-
-/* The connection stands, TLS included. */
-static void begin(struct h1_conn *c, bool is_h2)
-{
-	const struct h1_origin *o = c->origin;
-
-	if (is_h2) {
-		h2_greet(c);
-	} else if (o->wish == HTTP_WISH_2 && !o->needs_1_1) {
-		refuse(c, HTTP_ERROR_TLS_PROTOCOL, "the server does not speak HTTP/2");
-	} else {
-		h2_is_not_spoken(c);
-		begin_request(c);
-	}
-}
-
-static void set_attempt(struct h1_conn *c, msec_t at)
-{
-	c->t->attempt_by = at;
-	if (transfer_arm_deadline(c->t) != 0)
-		c->t->attempt_by = 0; /* out of memory: the timer that runs already will do */
-}
-
-static void shake_hands(struct h1_conn *c)
-{
-	uint32_t events = EPOLLIN;
-	int r = h1_tls_handshake(c, &events);
-
-	if (r < 0) {
-		deliver_refusal(c);
-		return;
-	}
-	if (r == 0) {
-		if (h1_watch(c, events) != 0)
-			refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
-		return;
-	}
-	c->t->marks.tls = h1_since_start(c->t);
-	begin(c, h1_tls_is_h2(c));
-}
-
-static void on_connected(struct h1_conn *c)
-{
-	union h1_address *a = &c->addresses[c->next_address - 1];
-	const void *ip = a->any.sa_family == AF_INET6 ? (void *)&a->v6.sin6_addr : (void *)&a->v4.sin_addr;
-	struct err e = ERR_INIT;
-
-	c->t->marks.connect = h1_since_start(c->t);
-	(void)inet_ntop(a->any.sa_family, ip, c->ip, sizeof(c->ip));
-	if (!c->origin->is_tls) {
-		set_attempt(c, c->connect_by);
-		begin(c, h1_origin_may_h2(c->origin));
-		return;
-	}
-	conn_move(c, H1_HANDSHAKE);
-	if (h1_tls_open(c, &e) != 0) {
-		refuse(c, HTTP_ERROR_INTERNAL, e.msg);
-		return;
-	}
-	set_attempt(c, c->connect_by);
-	shake_hands(c);
-}
-
-static enum http_error connect_error(const struct h1_conn *c)
-{
-	if (c->t->is_blocked && c->last_errno == 0)
-		return HTTP_ERROR_BLOCKED_ADDRESS;
-	if (c->last_errno == ECONNREFUSED)
-		return HTTP_ERROR_CONNECT_REFUSED;
-	return c->last_errno == ETIMEDOUT ? HTTP_ERROR_CONNECT_TIMEOUT : HTTP_ERROR_CONNECT_FAILED;
-}
-
-/* One address. 1 = connected, 0 = on its way, -1 = next one please. */
-static int try_address(struct h1_conn *c, union h1_address *a)
-{
-	const struct http_client_config *config = &c->h1->client->config;
-	bool is_v6 = a->any.sa_family == AF_INET6;
-	int on = 1;
-
-	if (is_v6)
-		a->v6.sin6_port = htons(c->origin->port);
-	else
-		a->v4.sin_port = htons(c->origin->port);
-	if (config->may_connect && !config->may_connect(config->may_connect_arg, a)) {
-		c->t->is_blocked = true;
-		return -1;
-	}
-	c->fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd >= 0) {
-		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		if (connect(c->fd, &a->any, is_v6 ? sizeof(a->v6) : sizeof(a->v4)) == 0)
-			return 1;
-		if (errno == EINPROGRESS && h1_watch(c, EPOLLOUT) == 0)
-			return 0;
-	}
-	c->last_errno = errno ? errno : EIO;
-	close_socket(c);
-	return -1;
-}
-
-static void connect_next(struct h1_conn *c)
-{
-	while (c->next_address < c->n_addresses) {
-		int r = try_address(c, &c->addresses[c->next_address++]);
-		if (r < 0)
-			continue;
-		if (r > 0) {
-			on_connected(c);
-			return;
-		}
-		/* what time is left is shared among the addresses that are left, this one included */
-		msec_t now = loop_now(c->h1->loop);
-		msec_t left = c->connect_by > now ? c->connect_by - now : 0;
-		set_attempt(c, now + left / (msec_t)(c->n_addresses - c->next_address + 1));
-		return;
-	}
-	enum http_error error = connect_error(c);
-	if (error == HTTP_ERROR_BLOCKED_ADDRESS) {
-		refuse(c, error, "the address is not allowed"); /* and nothing about what answers there */
-	} else {
-		transfer_fail(c->t, error, HTTP_NOT_SENT, "cannot connect to %s port %u: %s", c->origin->host,
-			      c->origin->port, strerror(c->last_errno ? c->last_errno : EADDRNOTAVAIL));
-		deliver_refusal(c);
-	}
-}
-
-static void on_connect_event(struct h1_conn *c)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
-	if (error == 0) {
-		on_connected(c);
-		return;
-	}
-	c->last_errno = error;
-	close_socket(c);
-	connect_next(c);
-}
-
-void h1_conn_on_attempt_over(struct h1_conn *c)
-{
-	c->t->attempt_by = 0;
-	if (c->state == H1_RESOLVING) {
-		refuse(c, HTTP_ERROR_DNS_TEMPORARY, "the name was not resolved within the connect timeout");
-	} else if (c->state == H1_CONNECTING && c->next_address < c->n_addresses) {
-		c->last_errno = ETIMEDOUT;
-		close_socket(c);
-		connect_next(c);
-	} else if (c->state == H1_CONNECTING) {
-		refuse(c, HTTP_ERROR_CONNECT_TIMEOUT, "no connection within the connect timeout");
-	} else if (c->state == H1_HANDSHAKE) {
-		refuse(c, HTTP_ERROR_CONNECT_TIMEOUT, "no TLS handshake within the connect timeout");
-	} else if (c->state == H1_GREETING) {
-		refuse(c, HTTP_ERROR_CONNECT_TIMEOUT, "no word of HTTP/2 within the connect timeout");
-	}
-}
-
-void h1_conn_on_resolved(struct h1_conn *c, int code)
-{
-	c->t->marks.dns = h1_since_start(c->t);
-	if (code) {
-		refuse(c, (enum http_error)code,
-		       code == HTTP_ERROR_DNS_NOT_FOUND ? "the name does not exist"
-							: "the name cannot be resolved just now");
-		return;
-	}
-	conn_move(c, H1_CONNECTING);
-	connect_next(c);
-}
-
-void h1_conn_open(struct h1_conn *c)
-{
-	c->connect_by = loop_now(c->h1->loop) + c->t->connect_timeout;
-	if (c->origin->is_literal) {
-		c->addresses[0] = c->origin->literal;
-		c->n_addresses = 1;
-		conn_move(c, H1_CONNECTING);
-		connect_next(c);
-		return;
-	}
-	int r = h1_resolve(c);
-	if (r > 0)
-		h1_conn_on_resolved(c, 0);
-	else if (r < 0)
-		refuse(c, HTTP_ERROR_DNS_TEMPORARY, "too many names wait for the resolver");
-	else
-		set_attempt(c, c->connect_by);
+	h1_conn_begin(c);
 }
 
 /* ---- pauses ---- */
@@ -570,9 +363,9 @@ void h1_conn_pause(struct h1_conn *c)
 void h1_conn_read_on(struct h1_conn *c)
 {
 	if (h1_watch(c, c->registered | EPOLLIN) != 0)
-		refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
+		h1_conn_refuse(c, HTTP_ERROR_INTERNAL, "cannot watch a connection");
 	else if (c->t->refusal.error != HTTP_ERROR_NONE)
-		deliver_refusal(c);
+		h1_conn_give_up(c);
 	else if (c->state == H1_RECEIVING || c->state == H1_SENDING)
 		conn_read(c); /* what TLS holds already no event will tell of */
 }
@@ -593,10 +386,10 @@ void h1_conn_on_event(struct h1_conn *c, uint32_t events)
 {
 	switch (c->state) {
 	case H1_CONNECTING:
-		on_connect_event(c);
+		h1_conn_on_connect_event(c);
 		break;
 	case H1_HANDSHAKE:
-		shake_hands(c);
+		h1_conn_shake_hands(c);
 		break;
 	case H1_SENDING:
 		if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
@@ -622,7 +415,7 @@ void h1_conn_on_event(struct h1_conn *c, uint32_t events)
 
 void h1_conn_greet(struct h1_conn *c, bool is_over)
 {
-	conn_move(c, is_over ? H1_SESSION : H1_GREETING);
+	h1_conn_move(c, is_over ? H1_SESSION : H1_GREETING);
 }
 
 struct h1_conn *h1_conn_new(struct http_transfer *t)
@@ -657,9 +450,9 @@ void h1_conn_close(struct h1_conn *c)
 	list_remove(&c->age);
 	list_remove(&c->name);
 	h1_tls_close(c);
-	close_socket(c);
+	h1_conn_close_socket(c);
 	buf_done(&c->in);
-	conn_move(c, H1_CLOSED);
+	h1_conn_move(c, H1_CLOSED);
 	h1_origin_put(c->origin);
 	c->origin = NULL;
 	loop_free_later(c->h1->loop, c, free);

@@ -2,7 +2,8 @@
 /*
  * What the files of the own tier know of each other:
  *   h1_pool.c    origins, idle connections, the epoll set       h1_parse.c  bytes -> an answer, or a refusal
- *   h1_conn.c    one connection from name to idle               h1_tls.c    the one door to libssl
+ *   h1_connect.c a connection until it stands                    h1_tls.c    the one door to libssl
+ *   h1_conn.c    one that stands, from request to idle
  *   h1_dns.c     names by threads, with a short memory          h1_head.c   a request -> bytes
  * and of HTTP/2 (h2_int.h), which shares all but the parser.
  */
@@ -142,9 +143,17 @@ void h1_conn_on_attempt_over(struct h1_conn *c);       /* the time for this step
 void h1_conn_close(struct h1_conn *c);		       /* its transfer, if any, is let go without a word */
 void h1_conn_greet(struct h1_conn *c, bool is_over);   /* into GREETING; with `is_over` into SESSION */
 void h1_conn_refuse(struct h1_conn *c, enum http_error error, const char *why); /* closes and delivers */
+void h1_conn_move(struct h1_conn *c, enum h1_state to); /* the only writer of c->state */
+void h1_conn_give_up(struct h1_conn *c); /* by the transfer's refusal: delivers */
+void h1_conn_begin(struct h1_conn *c);	 /* HTTP/1.1 on a connection that stands: the request goes out */
 ssize_t h1_conn_recv(struct h1_conn *c, char *to, size_t n, enum h1_end *ret_end); /* > 0, or 0 with how it ended */
 ssize_t h1_conn_send(struct h1_conn *c, const char *bytes, size_t n); /* as send(); counts wire_out */
 uint32_t h1_since_start(const struct http_transfer *t);		      /* microseconds, never 0 */
+
+/* h1_connect.c */
+void h1_conn_on_connect_event(struct h1_conn *c);
+void h1_conn_shake_hands(struct h1_conn *c); /* TLS goes on */
+void h1_conn_close_socket(struct h1_conn *c);
 
 /* h1_dns.c */
 /* 1 = c->addresses are filled; 0 = h1_conn_on_resolved() will be called; -1 = too many wait already, or no memory. */
