@@ -306,6 +306,7 @@ def pages(c):
     text = json.dumps(item)
     c.that('"id": 1233' in text, "item 1234 shows its element", text[:800])
     c.equal(item.get("parent"), 0, "item 1234 says which item it came from")
+    c.equal(server.ask("GET", "/api/v1/runs/%s/items/0" % run["id"]).json().get("parent"), None, "item 0 came in by itself")
     parent = json.dumps(server.ask("GET", "/api/v1/runs/%s/items/0" % run["id"]).json())
     c.that('"items": 2500' in parent, "item 0 says how many it became", parent[:1500])
     server.close()

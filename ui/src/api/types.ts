@@ -214,6 +214,8 @@ export interface Item {
 	seq: Num;
 	state: ItemState;
 	input: Raw;
+	/** The item out of whose list this one was made; absent in answers of older servers. */
+	parent?: Num | null;
 	output: Raw | null;
 	problem: ItemProblem | null;
 	steps: { name: string; item: Raw }[];

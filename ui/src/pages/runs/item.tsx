@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One item whole: its way through the steps, and each call with request, answer and times. */
 import { Fragment, type ReactNode, useMemo } from 'react';
+import { Link } from 'wouter';
 import { useItem } from '../../api/queries';
 import type { Call, Item, ItemProblem } from '../../api/types';
 import { FileLinks } from '../../components/files';
@@ -156,7 +157,13 @@ function CallCard(props: { call: Call; spent: Call | null; isOpen: boolean; told
 const spentOf = (item: Item, attempts: Call[]): Call | null =>
 	item.state === 'running' ? null : (attempts.at(-1) ?? null);
 
-export function ItemDetail(props: { runId: string; seq: string; isLive: boolean; close: ReactNode }) {
+export function ItemDetail(props: {
+	runId: string;
+	seq: string;
+	isLive: boolean;
+	href: (seq: string) => string;
+	close: ReactNode;
+}) {
 	const t = useT();
 	const item = useItem(props.runId, props.seq, props.isLive);
 	const title = t('item.title', { seq: props.seq });
@@ -178,6 +185,12 @@ export function ItemDetail(props: { runId: string; seq: string; isLive: boolean;
 			{item.error && <ProblemNote error={item.error} retry={() => void item.refetch()} />}
 			{item.data && (
 				<Guard key={props.seq}>
+					{item.data.parent && (
+						<p className="muted">
+							{t('item.madeOf')}{' '}
+							<Link href={props.href(item.data.parent.text)}>{t('item.title', { seq: item.data.parent.text })}</Link>
+						</p>
+					)}
 					{item.data.problem && (
 						<Note tone={item.data.state === 'unknown outcome' ? 'warn' : 'err'} title={item.data.problem.title}>
 							{item.data.problem.detail && <p>{item.data.problem.detail}</p>}

@@ -147,6 +147,7 @@ export function Items({ run }: { run: Run }) {
 						runId={run.id}
 						seq={chosen}
 						isLive={isLive}
+						href={(seq) => href({ item: seq })}
 						close={
 							<Link
 								className="button"
