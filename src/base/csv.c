@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 
+#define MARK "\xef\xbb\xbf"
+
 void csv_reader_init(struct csv_reader *r)
 {
-	*r = (struct csv_reader){ .line = 1, .next_line = 1, .at_start = true };
+	*r = (struct csv_reader){ .line = 1, .next_line = 1 };
 	buf_init(&r->text, CSV_FIELD_MAX);
 }
 
@@ -120,14 +122,31 @@ static void record_begin(struct csv_reader *r)
 	r->line = r->next_line;
 }
 
+/* Bytes that are neither quotes nor ends. */
+static int text_take(struct csv_reader *r, struct str s, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < s.len && rc == 0; i++)
+		rc = char_take(r, s.ptr[i], e);
+	return rc;
+}
+
 int csv_push(struct csv_reader *r, struct str bytes, size_t *ret_used, struct err *e)
 {
 	size_t i = 0;
 	record_begin(r);
-	if (r->at_start && bytes.len) {
-		r->at_start = false;
-		if (str_starts(bytes, STR("\xef\xbb\xbf")))
-			i = 3;
+	while (r->mark < sizeof(MARK) - 1 && i < bytes.len) {
+		if (bytes.ptr[i] == MARK[r->mark]) {
+			i++;
+			r->mark++;
+			continue;
+		}
+		/* none: what looked like one is text */
+		struct str was = str_from(MARK, r->mark);
+		r->mark = sizeof(MARK) - 1;
+		int rc = text_take(r, was, e);
+		if (rc < 0)
+			return rc;
 	}
 	for (; i < bytes.len; i++) {
 		if (r->state == CSV_CR_SEEN) {
@@ -148,6 +167,13 @@ int csv_push(struct csv_reader *r, struct str bytes, size_t *ret_used, struct er
 int csv_end(struct csv_reader *r, struct err *e)
 {
 	record_begin(r);
+	if (r->mark > 0 && r->mark < sizeof(MARK) - 1) { /* the beginning of a mark was all there is */
+		struct str was = str_from(MARK, r->mark);
+		r->mark = sizeof(MARK) - 1;
+		int rc = text_take(r, was, e);
+		if (rc < 0)
+			return rc;
+	}
 	if (r->state == CSV_QUOTED)
 		return err_set(e, ERR_INVALID, "line %u: a quoted field is not closed before the end of the file", r->line);
 	if (r->n == 0 && r->text.len == 0 && (r->state == CSV_FIELD_START || r->state == CSV_CR_SEEN))
@@ -168,7 +194,8 @@ struct str csv_field(const struct csv_reader *r, size_t i)
 
 int csv_write_field(struct buf *b, struct str s)
 {
-	bool quote = s.len == 0 || s.ptr[0] == ' ' || s.ptr[s.len - 1] == ' ';
+	/* a mark in front of the first field would be taken for the text's */
+	bool quote = s.len == 0 || s.ptr[0] == ' ' || s.ptr[s.len - 1] == ' ' || str_starts(s, STR(MARK));
 	for (size_t i = 0; i < s.len && !quote; i++)
 		quote = s.ptr[i] == ',' || s.ptr[i] == '"' || s.ptr[i] == '\n' || s.ptr[i] == '\r';
 	if (!quote)

@@ -14,7 +14,8 @@ struct csv_reader {
 	unsigned line;	    /* of the record's first line, from 1 */
 	unsigned next_line;
 	enum { CSV_FIELD_START, CSV_PLAIN, CSV_QUOTED, CSV_QUOTE_SEEN, CSV_CR_SEEN } state;
-	bool has_record, at_start;
+	bool has_record;
+	unsigned mark; /* bytes of a byte order mark seen at the very start; 3 = none comes any more */
 };
 
 void csv_reader_init(struct csv_reader *r);

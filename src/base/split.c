@@ -278,7 +278,7 @@ struct split *split_new(const struct split_options *o, struct err *e)
 	s->o = *o;
 	s->place = (struct json_error){ .line = 1, .column = 1 };
 	csv_reader_init(&s->csv);
-	s->csv.at_start = false; /* the mark is ours */
+	s->csv.mark = 3; /* the mark is ours */
 	if (prepare(s, o, &mine) < 0) {
 		if (e)
 			*e = mine;

@@ -27,6 +27,8 @@ struct decoder {
 	z_stream z;
 	BrotliDecoderState *brotli;
 	ZSTD_DStream *zstd;
+	size_t magic; /* zstd: bytes seen of the frame's magic number, up to four */
+	bool is_skippable;
 };
 
 static int bad(struct err *e, const char *what)
@@ -190,6 +192,22 @@ static int push_brotli(struct decoder *d, struct str wire, struct buf *out, stru
 	}
 }
 
+/* Debian's libzstd also reads the formats of before 2016, which are none of RFC 8878's, and differently by how they are
+ * cut. */
+static bool is_frame_of_8878(struct decoder *d, const unsigned char *bytes, size_t n)
+{
+	static const unsigned char frame[] = { 0x28, 0xB5, 0x2F, 0xFD }, skippable[] = { 0x50, 0x2A, 0x4D, 0x18 };
+
+	for (size_t i = 0; i < n && d->magic < sizeof(frame); i++, d->magic++) {
+		if (d->magic == 0)
+			d->is_skippable = (bytes[i] & 0xF0) == skippable[0];
+		unsigned char wanted = d->is_skippable ? skippable[d->magic] : frame[d->magic];
+		if ((d->is_skippable && d->magic == 0 ? bytes[i] & 0xF0 : bytes[i]) != wanted)
+			return false;
+	}
+	return true;
+}
+
 static int push_zstd(struct decoder *d, struct str wire, struct buf *out, struct err *e)
 {
 	unsigned char chunk[CHUNK_BYTES];
@@ -198,6 +216,9 @@ static int push_zstd(struct decoder *d, struct str wire, struct buf *out, struct
 
 	for (;;) { /* frames may stand one after the other (RFC 8878 3.1); libzstd goes on by itself */
 		ZSTD_outBuffer to = { .dst = chunk, .size = sizeof(chunk) };
+		if (!is_frame_of_8878(d, (const unsigned char *)wire.ptr + in.pos, in.size - in.pos))
+			return bad(e, d->has_ended ? "bytes after the end of the coded body"
+						   : "the coded body is no zstd frame");
 		size_t r = ZSTD_decompressStream(d->zstd, &to, &in);
 		d->consumed = before + in.pos;
 		if (ZSTD_isError(r))
@@ -207,6 +228,8 @@ static int push_zstd(struct decoder *d, struct str wire, struct buf *out, struct
 		if (code)
 			return code;
 		d->has_ended = r == 0;
+		if (r == 0)
+			d->magic = 0;
 		if (in.pos == in.size && (r == 0 || to.pos < to.size))
 			return 0;
 	}

@@ -368,7 +368,23 @@ TEST(third_party_streams_decode_as_their_authors_say)
 	}
 }
 
-RUN_TESTS(CLAIM(each_coding_gives_back_what_went_in_whatever_the_pieces), CLAIM(no_cut_of_a_stream_is_a_success),
+/* Debian's libzstd reads formats from before RFC 8878, too. */
+TEST(a_frame_that_is_none_of_the_rfcs_is_refused_however_it_is_cut)
+{
+	static const char *const bad[] = { "\x26\xb5\x2f\xfd\x44\x58\xe6\x04\x31", "\x25\xb5\x2f\xfd\x00", "\x28\xb5\x2f\xfe", "\x28\xb5\x2e" };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		for (size_t piece = 1; piece < 10; piece++) {
+			struct buf out;
+			struct err e = ERR_INIT;
+			buf_init(&out, 4096);
+			assert_int_equal(decode("zstd", str_c(bad[i]), piece, 4096, &out, &e), -ERR_INVALID);
+			assert_non_null(strstr(e.msg, "no zstd frame"));
+			buf_done(&out);
+		}
+}
+
+RUN_TESTS(CLAIM(a_frame_that_is_none_of_the_rfcs_is_refused_however_it_is_cut), CLAIM(each_coding_gives_back_what_went_in_whatever_the_pieces), CLAIM(no_cut_of_a_stream_is_a_success),
 	  CLAIM(bytes_after_the_end_are_refused), CLAIM(a_flipped_bit_is_seen_where_there_is_a_checksum),
 	  CLAIM(streams_may_stand_one_after_the_other_where_the_format_says_so), CLAIM(the_limit_counts_decoded_bytes_exactly),
 	  CLAIM(a_bomb_is_stopped_by_its_ratio), CLAIM(coding_names_are_known_or_refused), CLAIM(identity_passes_through_and_counts),
