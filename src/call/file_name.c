@@ -25,6 +25,8 @@ static bool is_dropped(struct str c)
 struct str call_file_name_clean(struct arena *a, struct str name)
 {
 	size_t from = 0, n = 0;
+	if (!name.len)
+		return STR("");
 	for (size_t i = 0; i < name.len; i++)
 		if (name.ptr[i] == '/' || name.ptr[i] == '\\')
 			from = i + 1;
