@@ -4,7 +4,9 @@
 import json
 import os
 import re
+import shutil
 import socket
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -190,6 +192,17 @@ def pages(c):
     server.close()
 
 
+def open_intents(data):
+    """Calls that stand in a killed server's ledger without an answer. Looked at in a copy: the original is for the server alone."""
+    d = s.directory()
+    for name in ("weir.db", "weir.db-wal"):
+        if os.path.exists(os.path.join(data, name)):
+            shutil.copy(os.path.join(data, name), d)
+    with sqlite3.connect(os.path.join(d, "weir.db")) as db:
+        intents, outcomes = (db.execute("SELECT count(*) FROM ledger WHERE kind = ?", (kind,)).fetchone()[0] for kind in (1, 2))
+    return intents - outcomes
+
+
 def killed_and_resumed(c):
     peer = s.Peer("--delay", "5")
     op = {"method_name": "GET", "query_path": "/record/{id}", "parameters": [{"name": "id", "in": "path", "required": True}]}
@@ -200,14 +213,14 @@ def killed_and_resumed(c):
     run_id = a.headers["Location"].rsplit("/", 1)[1]
     s.until(lambda: len(peer.requests()) > 50, "some calls")
     server.kill()
-    before = len(peer.requests())
+    before, unanswered = len(peer.requests()), open_intents(server.data)
     c.that(50 < before < n, "killed in the middle", before)
     server.open()
     run = server.run_ended(run_id)
     c.that(run["state"] == "done" and run["counts"]["items_out"] == n, "after a new start the run goes on by itself to its end", run)
     targets = [r["target"] for r in peer.requests()]
     c.equal(len(set(targets)), n, "every item was asked for")
-    c.that(len(targets) <= n + 8, "and only those in flight a second time", len(targets))
+    c.that(len(targets) <= n + unanswered, "and a second time only what had no answer on disk", (len(targets), unanswered))
     server.close()
     peer.close()
 
