@@ -83,6 +83,10 @@ int call_again_write(const struct call_again *again, struct str masked, struct b
 	}
 	if (again->asked)
 		(void)buf_printf(b, ",\"asked\":%lld", (long long)again->asked);
+	if (again->by.ptr) {
+		(void)buf_append_c(b, ",\"by\":");
+		(void)json_write_string(b, again->by);
+	}
 	(void)buf_append_c(b, "}}");
 	return buf_ok(b) ? 0 : -b->failed;
 }
@@ -110,6 +114,9 @@ struct call_again call_again_take(struct value *request)
 			again.why = (enum call_why)i;
 	(void)read_usec(value_get_c(&v, "wait"), &again.wait_us);
 	read_asked(&v, &again.header, &again.asked);
+	const struct value *by = value_get_c(&v, "by");
+	if (value_is(by, VALUE_STRING))
+		again.by = value_text(by);
 	return again;
 }
 
@@ -239,6 +246,9 @@ struct str call_attempt_why(const struct call_attempt *x, struct arena *a)
 		return str_c(arena_printf(a, "run resumed after %.*s", STR_ARG(end)));
 	case CALL_WHY_IDENTITY:
 		return str_c(arena_printf(a, "Accept-Encoding: identity after %.*s", STR_ARG(end)));
+	case CALL_WHY_DECIDED:
+		return x->again.by.len ? str_c(arena_printf(a, "sent again by decision of %.*s", STR_ARG(x->again.by)))
+				       : STR("sent again by decision");
 	case CALL_WHY_FIRST:
 		break;
 	}

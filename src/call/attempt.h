@@ -14,7 +14,8 @@
 	X(BACK_OFF, "back_off") /* the attempt before failed; the wait is ours */                                      \
 	X(REDIRECT, "redirect") /* the answer before named another address */                                          \
 	X(RESUMED, "resumed")	/* the run was interrupted after the attempt before, or during it */                   \
-	X(IDENTITY, "identity") /* the answer before could not be unpacked: asked for again as it is */
+	X(IDENTITY, "identity") /* the answer before could not be unpacked: asked for again as it is */               \
+	X(DECIDED, "decided")	/* a person decided that it is to be sent again */
 enum call_why {
 #define X(name, text) CALL_WHY_##name,
 	CALL_WHYS(X)
@@ -28,6 +29,7 @@ struct call_again {
 	uint64_t wait_us;  /* from the end of the attempt before until this one might go, on our clock */
 	struct str header; /* ASKED: that named the time, in lower case; ptr NULL = a rule did */
 	msec_t asked;	   /* ASKED: what it asked for */
+	struct str by;	   /* DECIDED: who; ptr NULL = not known */
 };
 
 /* Append `masked` (a request's shadow) to `b` with `again` as its member "again". 0, or the buffer's code. */

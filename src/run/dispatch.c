@@ -227,7 +227,7 @@ static void run_stop_early(struct run *r, const struct item *it)
 		return;
 	r->is_stopping = true;
 	r->row.problem =
-	    str_c(arena_printf(&r->arena, "stopped at item %llu: %.*s", (unsigned long long)it->seq,
+	    str_c(arena_printf(&r->arena, RUN_STOPPED_TEXT "%llu: %.*s", (unsigned long long)it->seq,
 			       STR_ARG(value_is(detail, VALUE_STRING) ? value_text(detail) : STR("it failed"))));
 	for (size_t i = 0; i < r->plan->n_steps; i++)
 		if (r->steps[i].plan->kind->stop)

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static_assert(LEDGER_CODE_FAILED == ITEM_FAILED && LEDGER_CODE_UNKNOWN == ITEM_UNKNOWN, "the store asks for them");
+
 uint64_t run_next_put(struct run *r)
 {
 	r->pending_store++;

@@ -108,6 +108,7 @@ void api_call_has_ended(struct api_call *c, struct call_answer *x); /* adds its 
 void api_call_again(struct api_call *c, enum call_why why); /* another attempt is due */
 void api_call_again_after(struct api_call *c, const struct call_judgement *j, msec_t wait); /* after a failure, `wait` from now */
 void api_call_resumes(struct api_call *c, const struct ledger_row *last); /* an earlier process got as far as this row */
+void api_call_is_decided(struct api_call *c, const struct ledger_row *decision, struct str by); /* to be sent again */
 void api_call_rest_begins(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j);
 void api_call_rest_ends(struct api_call_step *st);
 /* What the ledger keeps of the intent; borrows the request or `scratch`. */
@@ -127,6 +128,9 @@ void api_call_items_free(struct api_call *c);
 /* api_call_run.c */
 void api_call_leave(struct api_call_step *st, struct api_call *c); /* the call is over; the item is the caller's to let go */
 void api_call_fails(struct api_call_step *st, struct api_call *c, const char *type, const char *title, const struct err *e);
+/* The judgement stands: the item goes on with its result, ends with its problem, or leaves quietly. */
+void api_call_judged(struct api_call_step *st, struct api_call *c, const struct call_judgement *j);
+bool api_call_may_try_again(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *j);
 void api_call_record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x);
 /* Recorded, judged, and tried again, gone on or failed. */
 void api_call_answered(struct api_call_step *st, struct api_call *c, const struct call_answer *x);
@@ -136,6 +140,10 @@ enum verdict api_call_start(struct step *s, struct item *it);
 void api_call_flush(struct step *s);
 void api_call_stop(struct step *s);
 void api_call_close(struct step *s);
+
+/* api_call_recall.c */
+/* Go on from what the ledger holds of this item here; true when the call is decided by it, and over. */
+bool api_call_recall(struct api_call_step *st, struct api_call *c);
 
 /* api_call_file.c */
 /* Takes the answer's body where it becomes, or may become, a file; NULL = it is gathered. For one sending. */

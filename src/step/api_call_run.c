@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/alloc.h"
-#include "base/json.h"
 
 #include <stdlib.h>
 
@@ -59,8 +58,7 @@ void api_call_fails(struct api_call_step *st, struct api_call *c, const char *ty
 	call_fails(st, c, step_err_problem(st->step, c->item, type, title, e), ITEM_FAILED);
 }
 
-/* The judgement stands: the item goes on with its result, ends with its problem, or leaves quietly. */
-static void call_judged(struct api_call_step *st, struct api_call *c, const struct call_judgement *j)
+void api_call_judged(struct api_call_step *st, struct api_call *c, const struct call_judgement *j)
 {
 	const struct api_call_opts *o = step_opts(st->step);
 	struct item *it = c->item;
@@ -88,7 +86,7 @@ static void call_judged(struct api_call_step *st, struct api_call *c, const stru
 }
 
 /* Another try does no harm, is still allowed, and does not have to wait longer than this run will. */
-static bool may_try_again(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *j)
+bool api_call_may_try_again(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *j)
 {
 	const struct api_call_opts *o = step_opts(st->step);
 	return j->retryable && c->tries < (uint32_t)o->attempts && (!j->most_tries || c->tries < j->most_tries) &&
@@ -237,11 +235,11 @@ static void call_decide(struct api_call_step *st, struct api_call *c, const stru
 {
 	struct call_judgement j;
 	(void)call_judge_full(st->plan->spec, st->plan->rule, x, &c->item->arena, &j);
-	if (may_try_again(st, c, &j)) {
+	if (api_call_may_try_again(st, c, &j)) {
 		learn_from(st, c, x);
 		call_waits(st, c, x, &j);
 	} else {
-		call_judged(st, c, &j);
+		api_call_judged(st, c, &j);
 	}
 }
 
@@ -472,85 +470,6 @@ static void call_prepare(struct api_call_step *st, struct api_call *c)
 		call_build(st, c, NULL);
 }
 
-static void call_is_unknown(struct api_call_step *st, struct api_call *c)
-{
-	struct arena *a = &c->item->arena;
-	struct str detail =
-	    str_c(arena_printf(a,
-			       "step \"%.*s\": the call was about to be sent when the run was interrupted, and whether "
-			       "it arrived is not known; "
-			       "%.*s must not be repeated by itself",
-			       STR_ARG(step_plan(st->step)->name), STR_ARG(call_spec_summary(st->plan->spec, a))));
-	call_fails(st, c, call_problem(a, "unknown_outcome", "Nobody knows whether the call was made", detail, 0),
-		   ITEM_UNKNOWN);
-}
-
-static bool recorded_answer(struct api_call_step *st, struct api_call *c, const struct ledger_row *row,
-			    struct call_answer *x)
-{
-	struct err e = ERR_INIT;
-	if (call_answer_read(row->head, row->code, row->body, &c->item->arena, x, &e) == 0)
-		return true;
-	api_call_fails(st, c, "damaged_record", "The ledger's record of the answer cannot be read", &e);
-	return false;
-}
-
-/* Attempts that ended without being killed: a restart neither gives new ones nor takes any. */
-static uint32_t tries_recorded(const struct api_call_step *st, const struct api_call *c)
-{
-	uint32_t n = 0;
-	for (const struct ledger_row *row = c->item->recorded; row && row->kind; row++)
-		n += row->kind == LEDGER_OUTCOME && row->key.step == step_plan(st->step)->index;
-	return n;
-}
-
-/* Go on from what the ledger holds of this item here; true when the call is decided by it. */
-static bool call_recall(struct api_call_step *st, struct api_call *c)
-{
-	const struct api_call_opts *o = step_opts(st->step);
-	const struct ledger_row *outcome = step_recorded(st->step, c->item, LEDGER_OUTCOME);
-	const struct ledger_row *intent = step_recorded(st->step, c->item, LEDGER_INTENT);
-	struct call_answer x;
-	bool is_open = intent && (!outcome || intent->key.attempt > outcome->key.attempt);
-	bool is_repeatable = call_spec_is_repeatable(st->plan->spec);
-	c->tries = tries_recorded(st, c);
-	if (is_open && !is_repeatable) {
-		call_is_unknown(st, c);
-		return true;
-	}
-	if (is_open && !step_is_replay(st->step)) {
-		c->attempt = intent->key.attempt + 1;
-		api_call_resumes(c, intent);
-		return false;
-	}
-	if (outcome && !is_open) {
-		if (!recorded_answer(st, c, outcome, &x))
-			return true;
-		if (is_list(st) && api_call_items_recalled(st, c, &x))
-			return true;
-		c->attempt = outcome->key.attempt + 1;
-		/* A redirect was answered, the hop after it was not even begun: the server has done nothing yet, so
-		 * begin again. */
-		bool in_hops = o->follow_redirects && x.error == HTTP_ERROR_NONE &&
-			       call_redirect_is_followed(call_spec_method(st->plan->spec), x.status);
-		struct call_judgement j;
-		(void)call_judge_full(st->plan->spec, st->plan->rule, &x, &c->item->arena, &j);
-		if (!step_is_replay(st->step) && (in_hops || may_try_again(st, c, &j))) {
-			c->wants_identity = x.error == HTTP_ERROR_BAD_ENCODING;
-			api_call_resumes(c, outcome);
-			return false;
-		}
-		call_judged(st, c, &j);
-		return true;
-	}
-	if (!step_is_replay(st->step))
-		return false;
-	struct err e = ERR_INIT;
-	err_set(&e, ERR_NOT_FOUND, "the ledger holds no answer for this call");
-	api_call_fails(st, c, "not_recorded", "The answer is not recorded", &e);
-	return true;
-}
-
 enum verdict api_call_start(struct step *s, struct item *it)
 {
 	struct api_call_step *st = step_state(s);
@@ -566,7 +485,7 @@ enum verdict api_call_start(struct step *s, struct item *it)
 		call_drop(st, c);
 		return STEP_WAIT;
 	}
-	if ((!it->recorded && !step_is_replay(s)) || !call_recall(st, c))
+	if ((!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
 		call_prepare(st, c);
 	return STEP_WAIT;
 }

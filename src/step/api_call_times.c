@@ -62,6 +62,13 @@ void api_call_resumes(struct api_call *c, const struct ledger_row *last)
 	c->again.wait_us = since > 0 ? (uint64_t)since * 1000 : 0;
 }
 
+void api_call_is_decided(struct api_call *c, const struct ledger_row *decision, struct str by)
+{
+	api_call_resumes(c, decision);
+	c->again.why = CALL_WHY_DECIDED;
+	c->again.by = by;
+}
+
 void api_call_goes_out(const struct api_call_step *st, struct api_call *c)
 {
 	c->sent_ns = clock_mono_ns();

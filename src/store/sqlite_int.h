@@ -51,10 +51,16 @@
 			"AND (?4=-1 OR code=?4) ORDER BY seq LIMIT ?5")                                                \
 	X(PROBLEM_COUNT, "SELECT count(*) FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?1 "             \
 			 "AND (?2=-1 OR code=?2)")                                                                     \
-	X(PROBLEM_SCAN, "SELECT seq,step FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?")               \
+	X(PROBLEM_SCAN, "SELECT seq,step FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=? AND code=?")     \
 	X(ANSWERED_DROP, "DELETE FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind IN (1,2) AND attempt IN "    \
 			 "(SELECT attempt FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind=2)")                \
-	X(PROBLEM_DROP, "DELETE FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?")                        \
+	X(PROBLEM_DROP, "DELETE FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=? AND code=?")              \
+	X(UNKNOWN_LIST, "SELECT seq,step,(SELECT coalesce(max(attempt),1) FROM ledger l WHERE l.run=p.run AND "        \
+			"l.seq=p.seq AND l.step=p.step AND l.kind IN (1,2)) FROM ledger p INDEXED BY ledger_problems " \
+			"WHERE kind=4 AND run=?1 AND seq BETWEEN ?2 AND ?3 AND code=?4 ORDER BY seq LIMIT ?5")         \
+	X(UNKNOWN_DROP, "DELETE FROM ledger WHERE run=? AND seq=? AND step=? AND attempt=1 AND kind=4")                \
+	X(RUN_REOPEN, "UPDATE runs SET state=0,ended_at=0,unknown=max(0,unknown-?2),failed=max(0,failed-?3),problem="  \
+		      "CASE WHEN substr(problem,1,length(?4))=?4 THEN '' ELSE problem END WHERE id=?1")                \
 	X(ENTRY_BY_ID, "SELECT " ENTRY_COLUMNS " FROM entries WHERE id=? AND component=?")                             \
 	X(ENTRY_BY_KEY, "SELECT " ENTRY_COLUMNS " FROM entries WHERE key=? AND component=?")                           \
 	X(ENTRY_INSERT, "INSERT INTO entries (component,key,data,created_at,updated_at,run) VALUES (?,?,?,?,?,?)")     \
@@ -139,6 +145,10 @@ typedef int sqlite_verb(struct sqlite *q, struct op *op);
 
 /* sqlite_ledger.c */
 sqlite_verb sqlite_run_create, sqlite_run_update, sqlite_input_put, sqlite_ledger_put, sqlite_drop_problems;
+/* sqlite_decide.c */
+sqlite_verb sqlite_decide;
+/* The run is to be resumed; so many items are no longer unknown, or failed. */
+int sqlite_run_reopen(struct sqlite *q, int64_t run, size_t unknown, size_t failed);
 void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum ledger_kind kind);
 /* sqlite_entry.c */
 sqlite_verb sqlite_entry_write, sqlite_component_put;

@@ -121,7 +121,7 @@ int sqlite_ledger_put(struct sqlite *q, struct op *op)
 /*
  * So that failed items may be done again: their problems go, and at the step where they ended each intent that has its
  * outcome, with it. An intent without outcome stays: whether that call happened is still unknown, and forgetting it
- * could send it twice.
+ * could send it twice. So does an item whose outcome is unknown, answered or not.
  */
 int sqlite_drop_problems(struct sqlite *q, struct op *op)
 {
@@ -130,6 +130,7 @@ int sqlite_drop_problems(struct sqlite *q, struct op *op)
 	int more;
 
 	bind_int(scan, 1, op->query.id);
+	bind_int(scan, 2, LEDGER_CODE_FAILED);
 	while ((more = sqlite_next(q, ST_PROBLEM_SCAN)) == 1) {
 		bind_int(drop, 1, op->query.id);
 		bind_int(drop, 2, sqlite3_column_int64(scan, 0));
@@ -140,6 +141,12 @@ int sqlite_drop_problems(struct sqlite *q, struct op *op)
 	}
 	if (more < 0)
 		return -1;
+	if (!op->result.total)
+		return 0;
 	bind_int(problems, 1, op->query.id);
-	return sqlite_do(q, ST_PROBLEM_DROP);
+	bind_int(problems, 2, LEDGER_CODE_FAILED);
+	return sqlite_do(q, ST_PROBLEM_DROP) ||
+		       sqlite_run_reopen(q, op->query.id, 0, (size_t)op->result.total)
+		   ? -1
+		   : 0;
 }

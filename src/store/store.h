@@ -77,16 +77,39 @@ enum ledger_kind {
 	LEDGER_PROBLEM = 4, /* the item ended here, failed or unknown */
 	LEDGER_OUTPUT = 5,  /* the item reached the end (only for runs that ask for it) */
 	LEDGER_MADE = 6,    /* how many items the step has made out of this one so far; written by store_input_put() alone */
+	LEDGER_DECISION = 7, /* what a person decided about an unknown outcome; written by store_decide() alone, never changed */
+};
+
+#define LEDGER_CODE_FAILED 2  /* code of a PROBLEM row: ITEM_FAILED; run/ledger.c holds them equal */
+#define LEDGER_CODE_UNKNOWN 3 /* ITEM_UNKNOWN */
+#define RUN_STOPPED_TEXT "stopped at item " /* how the problem of a run begins that on_error: stop has ended */
+
+enum decision {
+	DECISION_DONE = 1, /* it happened: the item goes on with the result given */
+	DECISION_AGAIN,	   /* it did not: another attempt */
+	DECISION_SKIP,	   /* the item is left out */
 };
 
 struct ledger_row {
 	struct ledger_key key;
 	enum ledger_kind kind;
 	msec_t at; /* wall clock */
-	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state */
+	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state; DECISION: enum decision */
 	int64_t number;	  /* ENTRY: entry id; MADE: how many */
-	struct str head;  /* INTENT: request as JSON, with why it is made again; OUTCOME: { error, headers, timings, rest, made, file } as JSON; PROBLEM: problem as JSON */
-	struct str body;  /* OUTCOME: the answer's body as decoded; empty when it is in a file */
+	struct str head;  /* INTENT: request as JSON, with why it is made again; OUTCOME: { error, headers, timings, rest, made, file } as JSON; PROBLEM: problem as JSON; DECISION: { by, note } */
+	struct str body;  /* OUTCOME: the answer's body as decoded; empty when it is in a file; DECISION: the result as JSON, empty = null */
+};
+
+#define STORE_DECIDE_MAX 10000 /* items of one decision */
+
+/* One decision about items whose outcome is unknown. */
+struct decision_row {
+	int64_t run;
+	enum decision decision;
+	msec_t at; /* wall clock */
+	struct str head, body;
+	const uint64_t *items; /* NULL = all, from the first, STORE_DECIDE_MAX at a time */
+	size_t n_items;
 };
 
 /* A stretch of the input: JSON objects, one a line. */
@@ -155,8 +178,17 @@ int store_entry_write(struct store *s, const struct ledger_key *key, enum entry_
 /* Keeps old versions; the one imported last is the newest; change 1 = a new version, 2 = known. */
 int store_component_put(struct store *s, const struct component_row *row, store_done *done, void *arg, struct err *e);
 /*
- * Drop ledger rows of items so that a run may do them again: all LEDGER_PROBLEM rows of the run and, at the step where such an item ended, its
- * outcomes with their intents. An intent without outcome stays: that call is still unknown.
+ * A person decides about items with an unknown outcome: for each step where one ended so, a LEDGER_DECISION row under the number of the attempt
+ * that it is about; the LEDGER_PROBLEM row goes, and the run is `running` again, to be resumed: all in one transaction. Gives the rows' keys
+ * (n), and as total how many problems of that kind are left. When one of the items named is not unknown nothing is written:
+ * STORE_CONFLICT, and the rows' keys name those items. STORE_NOT_FOUND: there is no such run. Whoever calls holds the run's claim.
+ */
+int store_decide(struct store *s, const struct decision_row *d, store_done *done, void *arg, struct err *e);
+/*
+ * Drop ledger rows of failed items so that a run may do them again: their LEDGER_PROBLEM rows and, at the step where such an item ended, its
+ * outcomes with their intents; the run is `running` again, to be resumed. An intent without outcome stays, and so does everything of
+ * an item whose outcome is unknown: that is for store_decide(). total = problems dropped; 0 = the run is as it was. Whoever calls holds
+ * the run's claim.
  */
 int store_ledger_drop_problems(struct store *s, int64_t run, store_done *done, void *arg, struct err *e);
 

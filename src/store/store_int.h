@@ -18,6 +18,7 @@
 	X(RUN_UPDATE)                                                                                                  \
 	X(INPUT_PUT)                                                                                                   \
 	X(LEDGER_PUT)                                                                                                  \
+	X(DECIDE)                                                                                                      \
 	X(DROP_PROBLEMS)                                                                                               \
 	X(ENTRY_WRITE)                                                                                                 \
 	X(COMPONENT_PUT)                                                                                               \
@@ -75,6 +76,7 @@ struct op {
 		struct component_row component;
 		struct file_writer *file;
 		struct op_query query;
+		struct decision_row decision;
 	};
 	char copied[];
 };

@@ -3,6 +3,10 @@
 #include "store/store_int.h"
 #include "base/clock.h"
 
+#include <assert.h>
+#include <stdalign.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The copy, written to *at; a null string stays null. */
@@ -144,6 +148,40 @@ static int ask(struct store *s, enum op_kind kind, const struct op_query *query,
 	op->query = *query;
 	op->query.name = keep(&at, query->name);
 	op->query.version = keep(&at, query->version);
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x, y;
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x < y ? -1 : x > y;
+}
+
+int store_decide(struct store *s, const struct decision_row *d, store_done *done, void *arg, struct err *e)
+{
+	size_t items = d->items ? d->n_items * sizeof(*d->items) : 0;
+	struct op *op;
+
+	if (d->n_items > STORE_DECIDE_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d items at once", STORE_DECIDE_MAX);
+	int code = store_op_new(&op, s, OP_DECIDE, d->head.len + d->body.len + items, e);
+	if (code)
+		return code;
+	static_assert(offsetof(struct op, copied) % alignof(uint64_t) == 0, "the items come first");
+	char *at = op->copied + items;
+	op->decision = *d;
+	op->decision.head = keep(&at, d->head);
+	op->decision.body = keep(&at, d->body);
+	op->decision.items = NULL;
+	if (d->items) {
+		uint64_t *copy = (uint64_t *)(void *)op->copied;
+		memcpy(copy, d->items, items);
+		qsort(copy, d->n_items, sizeof(*copy), by_number);
+		op->decision.items = copy;
+	}
 	store_op_queue(s, op, done, arg);
 	return 0;
 }

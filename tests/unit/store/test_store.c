@@ -271,20 +271,26 @@ TEST(dropping_problems_forgets_failed_calls_but_no_unknown_one)
 	put_call(&p, 1, 1, true); /* went well */
 	put_call(&p, 2, 1, true); /* failed twice */
 	put_call(&p, 2, 2, true);
+	problem.code = 2;
 	assert_int_equal(store_ledger_put(p.store, &problem, NULL, NULL, NULL), 0);
 	put_call(&p, 3, 1, false); /* unknown */
 	problem.key.seq = 3;
 	problem.code = 3;
 	assert_int_equal(store_ledger_put(p.store, &problem, NULL, NULL, NULL), 0);
+	put_call(&p, 4, 1, true); /* unknown, though something is recorded: that the connection broke */
+	problem.key.seq = 4;
+	assert_int_equal(store_ledger_put(p.store, &problem, NULL, NULL, NULL), 0);
 	ASK(&p, &a, store_problem_list(p.store, 1, UINT64_MAX, 3, 10, on_answer, &a, e));
-	assert_int_equal(a.total, 1);
-	assert_rows(&a, "3.1.1.4 code=3 number=0 {}|\n");
-	ASK(&p, &a, store_problem_list(p.store, 1, 2, -1, 10, on_answer, &a, e));
-	assert_int_equal(a.n, 1);
-	ASK(&p, &a, store_ledger_drop_problems(p.store, 1, on_answer, &a, e));
 	assert_int_equal(a.total, 2);
+	assert_rows(&a, "3.1.1.4 code=3 number=0 {}|\n4.1.1.4 code=3 number=0 {}|\n");
+	ASK(&p, &a, store_problem_list(p.store, 1, 2, -1, 10, on_answer, &a, e));
+	assert_int_equal(a.n, 2);
+	ASK(&p, &a, store_ledger_drop_problems(p.store, 1, on_answer, &a, e));
+	assert_int_equal(a.total, 1);
 	ASK(&p, &a, store_ledger_read(p.store, 1, 0, UINT64_MAX, on_answer, &a, e));
-	assert_rows(&a, "1.1.1.1 code=0 number=0 {}|\n1.1.1.2 code=0 number=0 {}|\n3.1.1.1 code=0 number=0 {}|\n");
+	assert_rows(&a, "1.1.1.1 code=0 number=0 {}|\n1.1.1.2 code=0 number=0 {}|\n3.1.1.1 code=0 number=0 {}|\n"
+			"3.1.1.4 code=3 number=0 {}|\n4.1.1.1 code=0 number=0 {}|\n4.1.1.2 code=0 number=0 {}|\n"
+			"4.1.1.4 code=3 number=0 {}|\n");
 	place_drop(&p);
 }
 
