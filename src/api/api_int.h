@@ -106,12 +106,18 @@ struct live_run *live_find(struct api *a, int64_t id);
 bool live_reply_broken(struct request *rq, struct live_run *lr);
 /* Go on with a run of the store; NULL rq = nobody asks. */
 void live_resume(struct api *a, int64_t id, struct request *rq);
+/*
+ * Answer 200 with `v` and "resumed", after an attempt to go on with the run where that is wanted; "not_resumed" then says why it does not. What
+ * `v` tells has happened either way.
+ */
+void live_resume_after(struct request *rq, int64_t id, struct value v, bool is_wanted);
 void live_resume_all(struct api *a);
 void live_free_all(struct api *a);
 
 /* Handlers. */
 typedef void handler(struct request *rq);
 handler get_components, put_component, get_component, get_form, post_submission, post_run, get_entries, get_entry, get_runs, get_run, post_resume,
+	post_decisions, post_retry,
 	get_items, get_item, post_file, get_file;
 
 /* pages.c: the user interface, embedded. True when it answered. */

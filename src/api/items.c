@@ -54,13 +54,23 @@ static const struct ledger_row *problem_of(const struct store_result *result, ui
 	return NULL;
 }
 
-static const char *state_name(const struct run_row *row, const struct ledger_row *problem, uint64_t seq)
+/* A person left it out, and that was the last thing that happened. */
+static bool is_skipped(const struct store_result *result, uint64_t seq)
+{
+	bool is = false;
+	for (size_t i = 0; i < result->n; i++)
+		if (result->rows[i].key.seq == seq && result->rows[i].kind != LEDGER_MADE)
+			is = result->rows[i].kind == LEDGER_DECISION && result->rows[i].code == DECISION_SKIP;
+	return is;
+}
+
+static const char *state_name(const struct run_row *row, const struct ledger_row *problem, bool skipped, uint64_t seq)
 {
 	if (problem && problem->code != ITEM_KEPT)
 		return problem->code == ITEM_UNKNOWN ? "unknown outcome" : "failed";
 	if (row->state == RUN_RUNNING && seq >= row->items_out + row->failed + row->unknown)
 		return "running";
-	return "done";
+	return skipped ? "skipped" : "done";
 }
 
 static struct value item_line(struct arena *a, const struct run_row *row, uint64_t seq,
@@ -68,7 +78,7 @@ static struct value item_line(struct arena *a, const struct run_row *row, uint64
 {
 	struct value v = value_object();
 	view_set_int(a, &v, "seq", (int64_t)seq);
-	view_set_str(a, &v, "state", str_c(state_name(row, problem, seq)));
+	view_set_str(a, &v, "state", str_c(state_name(row, problem, is_skipped(inputs, seq), seq)));
 	set_input(a, &v, inputs, seq);
 	view_set(a, &v, "problem", problem ? view_json(a, problem->head) : value_null());
 	return v;
@@ -323,6 +333,7 @@ static void on_item_rows(void *arg, const struct store_result *result)
 	}
 	iv->answer = item_line(a, &iv->row, iv->seq, result, problem);
 	view_set(a, &iv->answer, "output", value_null());
+	view_set(a, &iv->answer, "decisions", view_decisions(a, iv->plan, result->rows, result->n));
 	view_set(a, &iv->answer, "calls", view_calls(a, iv->plan, result->rows, result->n));
 	replay_start(rq, iv);
 }

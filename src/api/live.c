@@ -183,11 +183,22 @@ struct resume {
 	struct api *api;
 	struct request *rq; /* held; NULL = at start */
 	int64_t id;
+	struct value *after; /* in the request's arena: what had happened before; NULL = nothing */
 };
+
+static void after_answer(struct request *rq, struct value *v, bool is_resumed, const char *text)
+{
+	view_set(&rq->arena, v, "resumed", value_bool(is_resumed));
+	if (text)
+		view_set_str(&rq->arena, v, "not_resumed", arena_str(&rq->arena, str_c(text)));
+	reply_json(rq, 200, v, NULL);
+}
 
 static void resume_answer(struct resume *re, int status, const char *type, const char *text)
 {
-	if (re->rq && status < 300) {
+	if (re->rq && re->after) {
+		after_answer(re->rq, re->after, status < 300, status < 300 ? NULL : text);
+	} else if (re->rq && status < 300) {
 		struct value v = value_object();
 		view_set_str(&re->rq->arena, &v, "id", str_c(arena_printf(&re->rq->arena, "%lld", (long long)re->id)));
 		reply_json(re->rq, status, &v, NULL);
@@ -219,7 +230,7 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 	store_run_release(a->config.store, row->id);
 	/* Whoever has the rest of the input can go on with it; we cannot. Our own were not answered yet: they end here,
 	 * and say so. */
-	if (!row->input_is_complete && str_eq_c(row->trigger, "cli")) {
+	if (!row->input_is_complete && !row->problem.len && str_eq_c(row->trigger, "cli")) {
 		plan_unref(plan);
 		resume_answer(re, 409, "not_resumable",
 			      "its input was not recorded to the end: go on with `weir run --resume ID --items FILE`");
@@ -233,20 +244,38 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 	resume_answer(re, code == 0 ? 202 : 503, "not_resumable", e->msg);
 }
 
-void live_resume(struct api *a, int64_t id, struct request *rq)
+static void resume_begin(struct api *a, int64_t id, struct request *rq, struct value *after)
 {
 	struct resume *re = alloc_calloc(1, sizeof(*re));
 	struct err e = ERR_INIT;
 	if (!re) {
-		if (rq)
+		if (rq && after)
+			after_answer(rq, after, false, "out of memory");
+		else if (rq)
 			reply_problem(rq, 503, "no_memory", NULL, "out of memory; the run is as it was");
 		return;
 	}
-	*re = (struct resume){ .api = a, .rq = rq, .id = id };
+	*re = (struct resume){ .api = a, .rq = rq, .id = id, .after = after };
 	if (rq)
 		request_hold(rq);
 	if (run_recall(a->config.store, id, &a->config.env, on_recalled, re, &e) < 0)
 		resume_answer(re, 503, "store", e.msg);
+}
+
+void live_resume(struct api *a, int64_t id, struct request *rq)
+{
+	resume_begin(a, id, rq, NULL);
+}
+
+void live_resume_after(struct request *rq, int64_t id, struct value v, bool is_wanted)
+{
+	struct value *kept = ARENA_NEW(&rq->arena, struct value);
+	if (!is_wanted || !kept) {
+		after_answer(rq, &v, false, is_wanted ? "out of memory" : NULL);
+		return;
+	}
+	*kept = v;
+	resume_begin(rq->api, id, rq, kept);
 }
 
 static void on_running_list(void *arg, const struct store_result *result)

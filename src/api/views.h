@@ -24,6 +24,13 @@ size_t view_attempts(struct arena *a, const struct plan *p, const struct ledger_
 		     struct item_attempt **ret);
 /* The same as JSON: "calls" of an item in docs/internals/rest.md. */
 struct value view_calls(struct arena *a, const struct plan *p, const struct ledger_row *rows, size_t n);
+/* What a person decided about an unknown outcome, each as { step, attempt, decision, by, at, note, result }. */
+struct value view_decisions(struct arena *a, const struct plan *p, const struct ledger_row *rows, size_t n);
+#define DECISION_NOTE_MAX 2000		/* bytes */
+#define DECISION_RESULT_MAX (1u << 20) /* bytes of JSON */
+bool decision_parse(struct str name, enum decision *ret); /* "done", "again", "skip" */
+/* The head of a decision's row. 0, or the buffer's code. */
+int decision_head_write(struct buf *b, struct str by, struct str note);
 struct value view_time(struct arena *a, msec_t wall); /* RFC 3339, or null for 0 */
 /* JSON text out of the ledger as a value; null when empty or damaged. */
 struct value view_json(struct arena *a, struct str text);

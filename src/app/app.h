@@ -116,6 +116,12 @@ int app_check_answers(struct app *a, const struct component *k, const char *file
 /* The row of a command by its name. */
 const struct command *app_command(const char *name);
 
+/* Failed items of a run are to be done again; *ret_items = how many problems were dropped. An exit code; what went wrong is said. */
+int app_run_retry(struct app *a, int64_t run, uint64_t *ret_items);
+/* As `weir run --resume`; output NULL = items are not written. An exit code. */
+int app_resume(const struct app_flags *flags, const char *id, const char *output);
+int cmd_runs_decide(int argc, char **argv); /* runs decide, runs retry */
+
 int cmd_run(int argc, char **argv);
 int cmd_call(int argc, char **argv);
 int cmd_check(int argc, char **argv);

@@ -224,6 +224,9 @@ int cmd_runs(int argc, char **argv)
 {
 	struct listing l = { 0 };
 	int first, code;
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "decide") == 0 || strcmp(argv[i], "retry") == 0)
+			return cmd_runs_decide(argc, argv);
 	if (!listing_args(&l, "runs", argc, argv, &first))
 		return listing_end(&l, EXIT_USAGE);
 	const char *verb = first < argc ? argv[first] : "";

@@ -35,6 +35,8 @@ struct run_command {
 	bool is_over, by_network;
 	enum run_state state;
 	bool has_ended; /* --resume of a run that needs no more work */
+	bool retries;	/* --retry-failed */
+	bool discards;	/* nobody wants the items */
 };
 
 /* NAME=VALUE, NAME:=JSON or NAME=@FILE */
@@ -73,6 +75,7 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		{ .name = "output", .letter = 'o', .value = &rc->output },
 		{ .name = "format", .value = &rc->format },
 		{ .name = "resume", .value = &rc->resume },
+		{ .name = "retry-failed", .present = &rc->retries },
 		{ .name = "window", .value = &rc->window },
 		{ .name = NULL },
 	};
@@ -86,6 +89,8 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		return app_usage(rc->command, "which component file?"), false;
 	if (rc->file && rc->resume)
 		return app_usage(rc->command, "--resume goes on with the run's own version of the component; leave %s out", rc->file), false;
+	if (rc->retries && !rc->resume)
+		return app_usage(rc->command, "--retry-failed: of which run? Add --resume ID"), false;
 	if (rc->has_data && rc->items)
 		return app_usage(rc->command, "-d gives one item and --items many; use one of them"), false;
 	return true;
@@ -98,7 +103,7 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 	if (plan) {
 		rc->plan = plan;
 		rc->row = *row;
-		struct str *texts[] = { &rc->row.component, &rc->row.dataflow, &rc->row.version, &rc->row.env, &rc->row.trigger };
+		struct str *texts[] = { &rc->row.component, &rc->row.dataflow, &rc->row.version, &rc->row.env, &rc->row.trigger, &rc->row.problem };
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			*texts[i] = arena_str(&rc->arena, *texts[i]);
 	} else {
@@ -112,6 +117,10 @@ static int resume_prepare(struct run_command *rc)
 	uint64_t id;
 	if (num_parse_u64(str_c(rc->resume), &id) < 0)
 		return app_usage(rc->command, "--resume %s: write the run's number", rc->resume);
+	uint64_t retried = 0;
+	int code = rc->retries ? app_run_retry(&rc->app, (int64_t)id, &retried) : EXIT_OK;
+	if (code != EXIT_OK)
+		return code;
 	if (run_recall(rc->app.store, (int64_t)id, &rc->app.env, on_recalled, rc, &rc->error) == 0)
 		while (!rc->is_over)
 			(void)loop_run(rc->app.loop);
@@ -126,7 +135,8 @@ static int resume_prepare(struct run_command *rc)
 		rc->has_ended = true;
 		return EXIT_OK;
 	}
-	if (!rc->row.input_is_complete && !rc->items) {
+	/* Input that could not be read on has ended the run once, and has a problem that says so: there is no more of it. */
+	if (!rc->row.input_is_complete && !rc->row.problem.len && !rc->items) {
 		app_say("run %s was interrupted before all of its input was recorded; give the same input again with --items", rc->resume);
 		return EXIT_USAGE;
 	}
@@ -229,7 +239,7 @@ static void run_over(struct run_command *rc)
 static void on_output(void *arg, const struct item *it)
 {
 	struct run_command *rc = arg;
-	if (rc->error.code == 0 && sink_write(rc->sink, &it->root, &rc->error) < 0)
+	if (rc->sink && rc->error.code == 0 && sink_write(rc->sink, &it->root, &rc->error) < 0)
 		run_over(rc);
 }
 
@@ -326,7 +336,7 @@ static int run_all(struct run_command *rc)
 		code = uploads_put(rc);
 	if (code == EXIT_OK)
 		code = source_prepare(rc);
-	if (code == EXIT_OK)
+	if (code == EXIT_OK && !rc->discards)
 		code = sink_prepare(rc);
 	if (code != EXIT_OK)
 		return code;
@@ -334,7 +344,7 @@ static int run_all(struct run_command *rc)
 	struct loop_signal *on_term = loop_signal_open(rc->app.loop, SIGTERM, on_signal, rc, &rc->error);
 	(void)signal(SIGPIPE, SIG_IGN);
 	code = run_go(rc);
-	if (code == EXIT_OK && !rc->interrupted && rc->error.code == 0 && rc->state != RUN_RUNNING)
+	if (code == EXIT_OK && rc->sink && !rc->interrupted && rc->error.code == 0 && rc->state != RUN_RUNNING)
 		(void)sink_finish(rc->sink, &rc->error);
 	if (code == EXIT_OK && rc->error.code)
 		app_say("%s", rc->error.msg);
@@ -345,15 +355,30 @@ static int run_all(struct run_command *rc)
 	return code == EXIT_OK ? exit_code(rc) : code;
 }
 
+static void run_command_done(struct run_command *rc)
+{
+	sink_close(rc->sink);
+	source_close(rc->source);
+	plan_unref(rc->plan);
+	app_close(&rc->app);
+	arena_done(&rc->arena);
+}
+
+int app_resume(const struct app_flags *flags, const char *id, const char *output)
+{
+	struct run_command rc = { .command = app_command("run"), .data = value_object(), .resume = id, .output = output, .discards = !output };
+	arena_init(&rc.arena, 0);
+	rc.app.flags = *flags;
+	int code = run_all(&rc);
+	run_command_done(&rc);
+	return code;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_command rc = { .command = app_command("run"), .data = value_object() };
 	arena_init(&rc.arena, 0);
 	int code = args_parse(&rc, argc, argv) ? run_all(&rc) : app_refusal(EXIT_USAGE);
-	sink_close(rc.sink);
-	source_close(rc.source);
-	plan_unref(rc.plan);
-	app_close(&rc.app);
-	arena_done(&rc.arena);
+	run_command_done(&rc);
 	return code;
 }

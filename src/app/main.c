@@ -19,6 +19,7 @@ const struct command commands[] = {
 	  "  -o, --output FILE where items go: .ndjson, .csv or .json; - is stdout\n"
 	  "  --format NAME     json, ndjson or csv, whatever the file's ending\n"
 	  "  --resume ID       go on with an interrupted run\n"
+	  "  --retry-failed    with --resume: its failed items are done again, and only those\n"
 	  "  --window N        items under way at once (default 512)\n" },
 	{ "call", "call [-f FILE] [-o FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
 	  "Examples:\n"
@@ -39,11 +40,16 @@ const struct command commands[] = {
 	  "  --sample          also run the sample API, and use the environment \"sample\"\n" },
 
 	{ "sample-api", "sample-api [--port 8090] [--delay MS]", "run the bundled sample API alone", cmd_sample_api, "" },
-	{ "runs", "runs list | show ID [ITEM]", "runs of the data directory", cmd_runs,
+	{ "runs", "runs list | show ID [ITEM] | decide ID done|again|skip --items 3,5-9|--all | retry ID", "runs of the data directory", cmd_runs,
 	  "Examples:\n"
 	  "  weir runs show 17     the run and its problems, each with the attempts that led to it\n"
-	  "  weir runs show 17 0   the calls of its first item: each attempt, why it was made, where its time went\n\n"
-	  "  -o FORMAT         table, json or ndjson\n" },
+	  "  weir runs show 17 0   the calls of its first item: each attempt, why it was made, where its time went\n"
+	  "  weir runs decide 17 again --items 3,5-9   calls whose outcome nobody knows: send these again\n"
+	  "  weir runs decide 17 done --items 4 --result '{\"id\":912}' --note \"seen in the shop\"\n"
+	  "  weir runs decide 17 skip --all            leave the items out\n"
+	  "  weir runs retry 17    failed items are done again, and only those\n\n"
+	  "  -o FORMAT         table, json or ndjson; of decide and retry: the file for the items of the run, which goes on\n"
+	  "  --no-resume       decide, but do not go on with the run yet\n" },
 	{ "entries", "entries list COMPONENT | get COMPONENT ID", "saved entries", cmd_entries, "  -o FORMAT         table, json or ndjson\n" },
 	{ "systems", "systems list [-f FILE]", "systems, connectors and operations", cmd_systems, "" },
 	{ "schema", "schema component", "JSON Schema of the component file", cmd_schema, "" },
