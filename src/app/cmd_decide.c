@@ -207,9 +207,10 @@ int cmd_runs_decide(int argc, char **argv)
 	if (code == EXIT_OK)
 		code = is_retry ? retry(&d) : decide(&d);
 	(void)fflush(stdout);
+	struct app_flags flags = d.app.flags;
 	app_close(&d.app);
 	if (code == EXIT_OK && !d.no_resume)
-		code = app_resume(&d.app.flags, d.run_text, d.output);
+		code = app_resume(&flags, d.run_text, d.output);
 	buf_done(&d.head);
 	buf_done(&d.body);
 	arena_done(&d.arena);
