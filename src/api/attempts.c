@@ -140,6 +140,8 @@ static struct value view_again(struct arena *a, const struct call_attempt *x)
 	view_set(a, &v, "asked_ms", x->again.asked ? value_int(a, x->again.asked) : value_null());
 	view_set(a, &v, "status", x->status_before ? value_int(a, x->status_before) : value_null());
 	view_set_str(a, &v, "error", x->error_before);
+	if (x->again.why == CALL_WHY_DECIDED)
+		view_set_str(a, &v, "by", x->again.by);
 	view_set_str(a, &v, "from", x->again.why == CALL_WHY_REDIRECT ? x->url_before : STR_NULL);
 	return v;
 }

@@ -45,6 +45,30 @@ def attempts_in_a_browser(c):
     api.close()
 
 
+def decisions_in_a_browser(c):
+    """A run that was killed amid POSTs without key; the browser decides, and the peer says how often each was sent."""
+    peer, d = s.Peer("--delay", "400"), s.directory()
+    op = {"method_name": "POST", "query_path": "/record/{id}", "parameters": [{"name": "id", "in": "path", "required": True}]}
+    step = s.call_step("POST", "/record/{id}", {"id": "=item.data.id"}, in_flight=6, result="body")
+    f = s.write_component(os.path.join(d, "t.json"), s.component("t", s.peer_system(peer.port, [op]), [s.INPUT, step, s.RESPOND]))
+    items, data = s.write(os.path.join(d, "i.ndjson"), "".join('{"id":%d}\n' % k for k in range(12))), os.path.join(d, "data")
+    p = s.start([s.WEIR, "run", f, "--items", items, "--data", data], stdout=subprocess.DEVNULL)
+    s.until(lambda: len(peer.requests()) >= 6, "calls under way")
+    s.kill(p)
+    s.run(["run", "--resume", "1"], data=data)
+    server = s.Server(data=data)
+    if server.ask("GET", "/runs").status == 404:
+        server.close()
+        s.skip_suite("this build has no pages (make ui)")
+    unknown = [x["seq"] for x in server.ask("GET", "/api/v1/runs/1/items?state=unknown").json()["items"]]
+    code = browser_claims(c, "decide.log", ["node", os.path.join(s.ROOT, "ui", "test", "e2e", "decide.mjs"), "%s/runs/1" % server.url])
+    c.equal(code, 0, "unknown outcomes are decided in a browser")
+    sent = [x["target"] for x in peer.requests()]
+    c.equal({k: sent.count("/record/%d" % k) for k in range(12)}, {k: 2 if k in unknown[2:] else 1 for k in range(12)}, "the peer: twice only where decided so")
+    server.close()
+    peer.close()
+
+
 def in_a_browser(c):
     sample = s.Sample()
     server = s.Server(s.weather_file(sample.port), options=["--env", "sample"])
@@ -68,4 +92,4 @@ if __name__ == "__main__":
         s.skip_suite("ui/node_modules is not installed (scripts/bootstrap.sh ui)")
     if not (shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
         s.skip_suite("chromium is not installed")
-    s.main(attempts_in_a_browser, in_a_browser)
+    s.main(attempts_in_a_browser, decisions_in_a_browser, in_a_browser)

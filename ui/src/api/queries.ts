@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { keepPreviousData, useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, type QueryClient, useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import type { Num } from '../lib/json';
 import { ask, path, upload } from './client';
-import type { ComponentSummary, Entry, Form, Item, ItemRow, Page, Run, Submission } from './types';
+import type { ComponentSummary, Decision, Entry, Form, Item, ItemRow, Page, Run, Submission } from './types';
 
 const rawItem: ReadonlySet<string> = new Set(['input', 'output', 'item']);
 const rawInput: ReadonlySet<string> = new Set(['input']);
@@ -92,13 +93,40 @@ export const useItem = (id: string, seq: string | null, isLive: boolean) =>
 		refetchInterval: isLive ? liveMs : false,
 	});
 
+const refreshRun = (client: QueryClient, id: string) => {
+	for (const key of ['run', 'items', 'item']) void client.invalidateQueries({ queryKey: [key, id] });
+};
+
 export function useResume(id: string) {
 	const client = useQueryClient();
 	return useMutation({
 		mutationFn: async () => await ask(`/runs${path(id)}/resume`, { method: 'POST' }),
-		onSettled: () => {
-			client.invalidateQueries({ queryKey: ['run', id] });
-			client.invalidateQueries({ queryKey: ['items', id] });
-		},
+		onSettled: () => refreshRun(client, id),
+	});
+}
+
+/** The failed items again, and only those. */
+export function useRetry(id: string) {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: async () => await ask(`/runs${path(id)}/retry`, { method: 'POST' }),
+		onSettled: () => refreshRun(client, id),
+	});
+}
+
+export interface DecisionRequest {
+	decision: Decision['decision'];
+	items: 'all' | number[];
+	note?: string;
+	result?: unknown;
+}
+
+/** What a person says about items whose outcome nobody knows; the run then goes on. */
+export function useDecide(id: string) {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: async (body: DecisionRequest) =>
+			await ask<{ decided: Num; left: Num }>(`/runs${path(id)}/decisions?resume=1`, { method: 'POST', body }),
+		onSettled: () => refreshRun(client, id),
 	});
 }

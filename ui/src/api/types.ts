@@ -161,7 +161,7 @@ export interface ItemProblem {
 	status?: Num | null;
 }
 
-export type ItemState = 'done' | 'failed' | 'unknown outcome' | 'running';
+export type ItemState = 'done' | 'failed' | 'unknown outcome' | 'running' | 'skipped';
 
 export interface ItemRow {
 	seq: Num;
@@ -172,7 +172,7 @@ export interface ItemRow {
 
 /** Why there was another attempt, and what it waited for. More reasons may come; `text` says them in English. */
 export interface Again {
-	why: 'asked' | 'back_off' | 'redirect' | 'resumed' | 'identity' | (string & {});
+	why: 'asked' | 'back_off' | 'redirect' | 'resumed' | 'identity' | 'decided' | (string & {});
 	text: string;
 	wait_ms: Num;
 	header: string | null;
@@ -180,6 +180,8 @@ export interface Again {
 	status: Num | null;
 	error: string | null;
 	from: string | null;
+	/** Who decided that it is sent again. */
+	by?: string | null;
 }
 
 /** One attempt; those that follow each other with one step are one call. */
@@ -210,6 +212,17 @@ export interface Call {
 	rule: string | null;
 }
 
+/** What a person said about a call whose outcome nobody knew. */
+export interface Decision {
+	step: string;
+	attempt: Num;
+	decision: 'done' | 'again' | 'skip';
+	by: string | null;
+	at: string;
+	note: string | null;
+	result: Json;
+}
+
 export interface Item {
 	seq: Num;
 	state: ItemState;
@@ -220,4 +233,5 @@ export interface Item {
 	problem: ItemProblem | null;
 	steps: { name: string; item: Raw }[];
 	calls: Call[];
+	decisions?: Decision[];
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A state is an icon and a word; the colour only helps. */
-import { CircleAlert, CircleCheck, CircleDashed, CircleHelp, CirclePause, CircleX, LoaderCircle } from 'lucide-react';
+import { CircleAlert, CircleCheck, CircleDashed, CircleHelp, CircleMinus, CirclePause, CircleX, LoaderCircle } from 'lucide-react';
 import { type MessageId, useT } from '../i18n';
 
 const looks: Record<string, [tone: string, icon: typeof CircleCheck, word: MessageId]> = {
@@ -11,6 +11,7 @@ const looks: Record<string, [tone: string, icon: typeof CircleCheck, word: Messa
 	'needs attention': ['warn', CircleHelp, 'state.needsAttention'],
 	interrupted: ['warn', CirclePause, 'state.interrupted'],
 	'unknown outcome': ['warn', CircleHelp, 'state.unknownOutcome'],
+	skipped: ['plain', CircleMinus, 'state.skipped'],
 	answered: ['ok', CircleCheck, 'state.answered'],
 	'no answer': ['err', CircleX, 'state.noAnswer'],
 };

@@ -3,7 +3,7 @@
 import { Fragment, type ReactNode, useMemo } from 'react';
 import { Link } from 'wouter';
 import { useItem } from '../../api/queries';
-import type { Call, Item, ItemProblem } from '../../api/types';
+import type { Call, Decision, Item, ItemProblem } from '../../api/types';
 import { FileLinks } from '../../components/files';
 import { JsonView } from '../../components/json';
 import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
@@ -68,6 +68,28 @@ function Times({ call, spent }: { call: Call; spent: Call | null }) {
 					),
 			)}
 		</dl>
+	);
+}
+
+const decided = { done: 'decided.done', again: 'decided.again', skip: 'decided.skip' } as const;
+
+/** The audit: who decided what about an unknown outcome, when, and why. */
+function Decisions({ decisions }: { decisions: Decision[] }) {
+	const t = useT();
+	const { language } = useLanguage();
+	if (decisions.length === 0) return null;
+	return (
+		<ul className="decisions" aria-label={t('decided.title')}>
+			{decisions.map((d) => (
+				<li key={`${d.step} ${d.attempt.text}`}>
+					<b>{t(decided[d.decision] ?? 'decided.other')}</b>
+					<span className="muted">
+						{t('decided.by', { by: d.by ?? '?', at: exactDateTime(d.at, language), step: d.step })}
+					</span>
+					{d.note && <q>{d.note}</q>}
+				</li>
+			))}
+		</ul>
 	);
 }
 
@@ -196,6 +218,7 @@ export function ItemDetail(props: {
 							{item.data.problem.detail && <p>{item.data.problem.detail}</p>}
 						</Note>
 					)}
+					<Decisions decisions={item.data.decisions ?? []} />
 					<h3>{t('item.calls')}</h3>
 					{item.data.calls.length === 0 && <p className="muted">{t('item.noCalls')}</p>}
 					{callsOf(item.data.calls).map((attempts) => (

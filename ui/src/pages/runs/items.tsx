@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The items of a run in windows of 50, and the chosen one whole. Filter, window and choice live in the query string. */
 import { ChevronLeft, ChevronRight, X } from 'lucide-react';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Radio, RadioGroup } from 'react-aria-components/RadioGroup';
 import { Link, useSearchParams } from 'wouter';
 import { useItems } from '../../api/queries';
@@ -10,6 +10,7 @@ import { Loading, Note, ProblemNote } from '../../components/notes';
 import { State } from '../../components/state';
 import { type MessageId, useT } from '../../i18n';
 import { oneLine } from '../../lib/pretty';
+import { type Choice, DecideBar } from './decide';
 import { ItemDetail } from './item';
 
 const filters = ['all', 'failed', 'unknown'] as const;
@@ -17,10 +18,23 @@ const perPage = 50;
 /* The list only hints at the data; the item itself is one click away. */
 const hintLength = 120;
 
-function Row({ row, href, isChosen }: { row: ItemRow; href: string; isChosen: boolean }) {
+function Row(props: {
+	row: ItemRow;
+	href: string;
+	isChosen: boolean;
+	/** Something can be decided about it. */
+	pick?: { isPicked: boolean; set: (isPicked: boolean) => void };
+}) {
 	const t = useT();
+	const { row, href, isChosen, pick } = props;
 	return (
-		<li>
+		<li className={pick && 'pick-row'}>
+			{pick && (
+				<label className="pick">
+					<input type="checkbox" checked={pick.isPicked} onChange={(e) => pick.set(e.target.checked)} />
+					<span className="hidden-visually">{t('decide.pick', { seq: row.seq.text })}</span>
+				</label>
+			)}
 			<Link className="item-link" href={href} aria-current={isChosen ? 'true' : undefined}>
 				<span className="item-line">
 					<span className="item-seq num">
@@ -63,10 +77,31 @@ export function Items({ run }: { run: Run }) {
 		before.current = chosen;
 	}, [chosen]);
 
+	/* What is chosen belongs to a view of the list; another view begins without. */
+	const view = `${run.id} ${filter} ${trail.join(' ')}`;
+	const [picked, setPicked] = useState<{ view: string; choice: Choice }>({ view, choice: new Set() });
+	const choice: Choice = picked.view === view ? picked.choice : new Set();
+	const choose = (c: Choice) => setPicked({ view, choice: c });
+	const pick = (seq: string, isPicked: boolean) => {
+		const next = new Set(choice === 'all' ? rows.map((r) => r.seq.text) : choice);
+		if (isPicked) next.add(seq);
+		else next.delete(seq);
+		choose(next);
+	};
+
 	const totals = { all: run.counts.items_in, failed: run.counts.failed, unknown: run.counts.unknown };
 	const rows = items.data?.items ?? [];
 	const total = Number(items.data?.total ?? 0);
 	const from = trail.length * perPage + 1;
+	const decidable = filter === 'unknown' && !isLive;
+	const promises = [
+		...new Set(
+			rows
+				.filter((r) => choice === 'all' || choice.has(r.seq.text))
+				.map((r) => run.steps.find((s) => s.name === r.problem?.step)?.promise)
+				.filter((p) => p != null),
+		),
+	];
 	const none: MessageId =
 		filter === 'failed' ? 'items.noneFailed' : filter === 'unknown' ? 'items.noneUnknown' : 'items.none';
 	return (
@@ -95,6 +130,9 @@ export function Items({ run }: { run: Run }) {
 				{items.isSuccess && rows.length === 0 && <p className="muted">{t(none)}</p>}
 				{rows.length > 0 && (
 					<>
+						{decidable && (
+							<DecideBar run={run} total={total} choice={choice} promises={promises} choose={choose} />
+						)}
 						<ol className="item-rows">
 							{rows.map((row) => (
 								<Row
@@ -102,6 +140,14 @@ export function Items({ run }: { run: Run }) {
 									row={row}
 									href={href({ item: row.seq.text })}
 									isChosen={row.seq.text === chosen}
+									pick={
+										decidable
+											? {
+													isPicked: choice === 'all' || choice.has(row.seq.text),
+													set: (isPicked) => pick(row.seq.text, isPicked),
+												}
+											: undefined
+									}
 								/>
 							))}
 						</ol>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One run: what it was, what each step did, and every item with what was sent and what came back. */
-import { ArrowLeft, Play } from 'lucide-react';
+import { ArrowLeft, Play, RotateCw } from 'lucide-react';
 import { type ReactNode, useEffect } from 'react';
 import { Link, useParams } from 'wouter';
-import { useComponents, useResume, useRun } from '../../api/queries';
+import { useComponents, useResume, useRetry, useRun } from '../../api/queries';
 import type { Run } from '../../api/types';
 import { BusyButton } from '../../components/busy';
 import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
@@ -125,6 +125,8 @@ function Steps({ run }: { run: Run }) {
 function Trouble({ run }: { run: Run }) {
 	const t = useT();
 	const resume = useResume(run.id);
+	const retry = useRetry(run.id);
+	const failed = Number(run.counts.failed);
 	const unknown = Number(run.counts.unknown);
 	return (
 		<>
@@ -148,6 +150,21 @@ function Trouble({ run }: { run: Run }) {
 				</Note>
 			)}
 			{resume.error && <ProblemNote error={resume.error} />}
+			{failed > 0 && run.state !== 'running' && (
+				<Note
+					tone="err"
+					title={t('run.itemsFailed')}
+					actions={
+						<BusyButton className="button" isBusy={retry.isPending} onPress={() => retry.mutate()}>
+							<RotateCw size={14} aria-hidden="true" />
+							{t('run.retry')}
+						</BusyButton>
+					}
+				>
+					<p>{t('run.retryNote', { count: failed })}</p>
+				</Note>
+			)}
+			{retry.error && <ProblemNote error={retry.error} />}
 			{unknown > 0 && (
 				<Note
 					tone="warn"

@@ -57,6 +57,8 @@ export function whyWords(t: T, again: Again | null): string {
 			return end ? t('why.resumedAfter', { end }) : t('why.resumed');
 		case 'identity':
 			return t('why.identity', { end: end ?? '' });
+		case 'decided':
+			return t('why.decided', { by: again.by ?? '?' });
 		default:
 			/* A reason this page does not know yet comes with the server's own words. */
 			return again.text;
