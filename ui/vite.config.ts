@@ -32,7 +32,7 @@ function compileMessages(): Plugin {
 			resolve: { alias: { '@formatjs/icu-messageformat-parser': '@formatjs/icu-messageformat-parser/no-parser.js' } },
 		}),
 		transform: {
-			filter: { id: /\/src\/i18n\/[a-z]+\.json$/ },
+			filter: { id: /\/src\/i18n\/[a-z/]+\.json$/ },
 			handler(code) {
 				const messages = Object.entries(JSON.parse(code) as Record<string, string>);
 				return { code: JSON.stringify(Object.fromEntries(messages.map(([id, text]) => [id, parse(text)]))), map: null };

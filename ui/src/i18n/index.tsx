@@ -4,11 +4,13 @@ import { createContext, type ReactNode, useContext, useEffect, useMemo, useState
 import { I18nProvider } from 'react-aria-components/I18nProvider';
 import { type FormatNumberOptions, IntlProvider, type MessageDescriptor, useIntl } from 'react-intl';
 import { recall, remember } from '../lib/memory';
+import type deciding from './decide/en.json';
 import en from './en.json';
 import fr from './fr.json';
 
-export type MessageId = keyof typeof en;
-export const messages: Record<string, Record<MessageId, string>> = { en, fr };
+/** Of every page, and of those that come with a part that is loaded when it is wanted. */
+export type MessageId = keyof typeof en | keyof typeof deciding;
+export const messages: Record<string, Record<keyof typeof en, string>> = { en, fr };
 export const languages: Record<string, string> = { en: 'English', fr: 'Français' };
 
 function firstLanguage(): string {
@@ -43,6 +45,17 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
 				<I18nProvider locale={language === 'fr' ? 'fr-FR' : 'en-GB'}>{children}</I18nProvider>
 			</IntlProvider>
 		</Language.Provider>
+	);
+}
+
+/** A part that brings messages of its own. */
+export function MoreMessages(props: { more: Record<string, Record<string, string>>; children: ReactNode }) {
+	const { language } = useContext(Language);
+	const all = useMemo(() => ({ ...messages[language], ...props.more[language] }), [language, props.more]);
+	return (
+		<IntlProvider locale={language} messages={all}>
+			{props.children}
+		</IntlProvider>
 	);
 }
 

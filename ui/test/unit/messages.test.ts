@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createIntl } from 'react-intl';
 import { describe, expect, test } from 'vitest';
-import en from '../../src/i18n/en.json';
-import fr from '../../src/i18n/fr.json';
+import decideEn from '../../src/i18n/decide/en.json';
+import decideFr from '../../src/i18n/decide/fr.json';
+import everyEn from '../../src/i18n/en.json';
+import everyFr from '../../src/i18n/fr.json';
+
+const en = { ...everyEn, ...decideEn };
+const fr = { ...everyFr, ...decideFr };
 
 const slots = (message: string) =>
 	[...new Set([...message.matchAll(/\{(\w+)[,}]|<(\w+)>/g)].map((m) => m[1] ?? m[2]))]

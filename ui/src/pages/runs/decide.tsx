@@ -9,7 +9,9 @@ import { useDecide } from '../../api/queries';
 import type { Decision, Run } from '../../api/types';
 import { BusyButton } from '../../components/busy';
 import { ProblemNote } from '../../components/notes';
-import { type MessageId, useT } from '../../i18n';
+import { type MessageId, MoreMessages, useT } from '../../i18n';
+import en from '../../i18n/decide/en.json';
+import fr from '../../i18n/decide/fr.json';
 import { announce } from '../../lib/announce';
 import { parseJson } from '../../lib/json';
 
@@ -137,15 +139,27 @@ function Confirm(props: {
 	);
 }
 
-/** Stands above the list of unknown items. */
-export function DecideBar(props: {
+interface BarProps {
 	run: Run;
 	total: number;
 	choice: Choice;
 	/** Promises of the steps at which the chosen items stand. */
 	promises: string[];
 	choose: (choice: Choice) => void;
-}) {
+}
+
+const more = { en, fr };
+
+/** Stands above the list of unknown items. */
+export default function DecideBar(props: BarProps) {
+	return (
+		<MoreMessages more={more}>
+			<Bar {...props} />
+		</MoreMessages>
+	);
+}
+
+function Bar(props: BarProps) {
 	const t = useT();
 	const [word, setWord] = useState<Word | null>(null);
 	const { choice, total } = props;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The items of a run in windows of 50, and the chosen one whole. Filter, window and choice live in the query string. */
 import { ChevronLeft, ChevronRight, X } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { Radio, RadioGroup } from 'react-aria-components/RadioGroup';
 import { Link, useSearchParams } from 'wouter';
 import { useItems } from '../../api/queries';
@@ -10,8 +10,10 @@ import { Loading, Note, ProblemNote } from '../../components/notes';
 import { State } from '../../components/state';
 import { type MessageId, useT } from '../../i18n';
 import { oneLine } from '../../lib/pretty';
-import { type Choice, DecideBar } from './decide';
+import type { Choice } from './decide';
 import { ItemDetail } from './item';
+
+const DecideBar = lazy(() => import('./decide'));
 
 const filters = ['all', 'failed', 'unknown'] as const;
 const perPage = 50;
@@ -131,7 +133,9 @@ export function Items({ run }: { run: Run }) {
 				{rows.length > 0 && (
 					<>
 						{decidable && (
-							<DecideBar run={run} total={total} choice={choice} promises={promises} choose={choose} />
+							<Suspense fallback={<Loading />}>
+								<DecideBar run={run} total={total} choice={choice} promises={promises} choose={choose} />
+							</Suspense>
 						)}
 						<ol className="item-rows">
 							{rows.map((row) => (
