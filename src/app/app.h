@@ -118,6 +118,13 @@ const struct command *app_command(const char *name);
 
 /* Failed items of a run are to be done again; *ret_items = how many problems were dropped. An exit code; what went wrong is said. */
 int app_run_retry(struct app *a, int64_t run, uint64_t *ret_items);
+/* "3,5-9" as numbers of items, at most STORE_DECIDE_MAX, in `a`; NULL after saying what is wrong. */
+uint64_t *app_items_parse(const struct command *c, const char *text, struct arena *a, size_t *ret_n);
+/*
+ * What the ledger holds of the items (NULL = all) at the step and behind it is dropped, so that the resumed run does it again. An exit code; what
+ * went wrong is said.
+ */
+int app_run_redo(struct app *a, int64_t run, const struct plan *p, const char *step, const uint64_t *items, size_t n_items);
 /* As `weir run --resume`; output NULL = items are not written. An exit code. */
 int app_resume(const struct app_flags *flags, const char *id, const char *output);
 int cmd_runs_decide(int argc, char **argv); /* runs decide, runs retry */

@@ -26,22 +26,31 @@ struct deciding {
 	uint64_t left;
 };
 
-/* "3,5-9"; false after saying what is wrong. */
-static bool items_parse(struct deciding *d)
+uint64_t *app_items_parse(const struct command *c, const char *text, struct arena *a, size_t *ret_n)
 {
-	struct str rest = str_c(d->items_text);
-	d->items = ARENA_ARRAY(&d->arena, uint64_t, STORE_DECIDE_MAX);
-	while (d->items && rest.len) {
+	struct str rest = str_c(text);
+	uint64_t *items = ARENA_ARRAY(a, uint64_t, STORE_DECIDE_MAX);
+	size_t n = 0;
+	if (!items)
+		app_say("out of memory");
+	while (items && (rest.len || !n)) {
 		struct str to = str_split(&rest, ','), from = str_split(&to, '-');
 		uint64_t first, last;
-		if (num_parse_u64(from, &first) < 0 || num_parse_u64(to.ptr && to.len ? to : from, &last) < 0 || last < first)
-			return app_usage(d->command, "--items %s: write numbers of items, as in 3,5-9", d->items_text), false;
-		if (last - first >= STORE_DECIDE_MAX - d->n_items)
-			return app_usage(d->command, "--items: more than %d items at once", STORE_DECIDE_MAX), false;
+		if (num_parse_u64(from, &first) < 0 || num_parse_u64(to.len ? to : from, &last) < 0 || last < first)
+			return app_usage(c, "--items %s: write numbers of items, as in 3,5-9", text), NULL;
+		if (last - first >= STORE_DECIDE_MAX - n)
+			return app_usage(c, "--items: more than %d items at once", STORE_DECIDE_MAX), NULL;
 		for (uint64_t seq = first; seq <= last; seq++)
-			d->items[d->n_items++] = seq;
+			items[n++] = seq;
 	}
-	return d->items && d->n_items;
+	*ret_n = n;
+	return items;
+}
+
+static bool items_parse(struct deciding *d)
+{
+	d->items = app_items_parse(d->command, d->items_text, &d->arena, &d->n_items);
+	return d->items;
 }
 
 static bool run_parse(struct deciding *d)
@@ -131,6 +140,92 @@ static int decide(struct deciding *d)
 	}
 	return code;
 }
+
+/* ---- again from a step ---- */
+
+struct redoing {
+	uint32_t steps[STEPS_MAX], fixed[STEPS_MAX];
+	struct redo_row row;
+	uint64_t dropped;
+	int64_t stuck; /* step that refuses */
+};
+
+static void redo_add(struct redoing *r, const struct plan *p, size_t step, size_t from)
+{
+	for (size_t i = 0; i < r->row.n_steps; i++)
+		if (r->steps[i] == step)
+			return;
+	const struct plan_step *s = &p->steps[step];
+	r->steps[r->row.n_steps++] = (uint32_t)step;
+	if (step != from && step_writes_once(s))
+		r->fixed[r->row.n_fixed++] = (uint32_t)step;
+}
+
+/* The step and all behind it: steps that are added while it goes on are looked at, too. */
+static void redo_steps(struct redoing *r, const struct plan *p, size_t from)
+{
+	redo_add(r, p, from, from);
+	for (size_t i = 0; i < r->row.n_steps; i++) {
+		const struct plan_step *s = &p->steps[r->steps[i]];
+		for (size_t k = 0; k < s->n_followers; k++)
+			redo_add(r, p, s->followers[k], from);
+		for (size_t k = 0; k < s->n_error_followers; k++)
+			redo_add(r, p, s->error_followers[k], from);
+	}
+	r->row.steps = r->steps;
+	r->row.fixed = r->fixed;
+}
+
+static void on_redone(void *arg, const struct store_result *result)
+{
+	struct redoing *r = arg;
+	r->dropped = result->total;
+	r->stuck = result->id;
+}
+
+static int redo(struct app *a, const struct plan *p, struct redoing *r)
+{
+	struct app_wait wait = { .app = a, .use = on_redone, .arg = r };
+	struct err e = ERR_INIT;
+	if (store_run_claim(a->store, r->row.run, &e) < 0) {
+		app_say("run %lld is being executed; do this when it has ended", (long long)r->row.run);
+		return EXIT_INVALID;
+	}
+	int code = store_ledger_redo(a->store, &r->row, app_wait_done, &wait, &e);
+	if (code == 0)
+		code = app_wait(&wait);
+	store_run_release(a->store, r->row.run);
+	if (code == 0 && r->dropped)
+		return EXIT_OK;
+	if (code == 0)
+		app_say("run %lld has nothing recorded at step \"%.*s\" or behind it that could be done again", (long long)r->row.run,
+			STR_ARG(p->steps[r->steps[0]].name));
+	else if (wait.error == STORE_CONFLICT)
+		app_say("step \"%.*s\" %s; nothing was changed", STR_ARG(p->steps[r->stuck].name), wait.detail);
+	else
+		app_say("%s", e.code ? e.msg : wait.detail);
+	return code == 0 || wait.error == STORE_CONFLICT ? EXIT_INVALID : EXIT_RUN_FAILED;
+}
+
+int app_run_redo(struct app *a, int64_t run, const struct plan *p, const char *step, const uint64_t *items, size_t n_items)
+{
+	auto_free struct redoing *r = alloc_calloc(1, sizeof(*r));
+	if (!r || p->n_steps > STEPS_MAX) {
+		app_say("out of memory");
+		return EXIT_RUN_FAILED;
+	}
+	for (size_t i = 0; i < p->n_steps; i++) {
+		if (!str_eq_c(p->steps[i].name, step))
+			continue;
+		r->row = (struct redo_row){ .run = run, .items = items, .n_items = n_items };
+		redo_steps(r, p, i);
+		return redo(a, p, r);
+	}
+	app_say("--from %s: the dataflow of run %lld has no step of that name", step, (long long)run);
+	return EXIT_INVALID;
+}
+
+/* ---- the failed ones again ---- */
 
 static void on_dropped(void *arg, const struct store_result *result)
 {

@@ -18,7 +18,7 @@ struct upload {
 struct run_command {
 	struct app app;
 	const struct command *command;
-	const char *file, *items, *output, *format, *resume, *window;
+	const char *file, *items, *output, *format, *resume, *window, *from, *from_items;
 	struct arena arena;
 	struct value data; /* of -d */
 	bool has_data;
@@ -75,6 +75,7 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		{ .name = "output", .letter = 'o', .value = &rc->output },
 		{ .name = "format", .value = &rc->format },
 		{ .name = "resume", .value = &rc->resume },
+		{ .name = "from", .value = &rc->from },
 		{ .name = "retry-failed", .present = &rc->retries },
 		{ .name = "window", .value = &rc->window },
 		{ .name = NULL },
@@ -89,6 +90,10 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		return app_usage(rc->command, "which component file?"), false;
 	if (rc->file && rc->resume)
 		return app_usage(rc->command, "--resume goes on with the run's own version of the component; leave %s out", rc->file), false;
+	if (rc->from && (!rc->resume || rc->retries))
+		return app_usage(rc->command, "--from STEP: of which run? Add --resume ID, without --retry-failed"), false;
+	if (rc->from) /* then --items says which of the run's */
+		rc->from_items = TAKE(rc->items);
 	if (rc->retries && !rc->resume)
 		return app_usage(rc->command, "--retry-failed: of which run? Add --resume ID"), false;
 	if (rc->has_data && rc->items)
@@ -112,23 +117,43 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 	loop_stop(rc->app.loop);
 }
 
-static int resume_prepare(struct run_command *rc)
+static int recall(struct run_command *rc, uint64_t id)
 {
-	uint64_t id;
-	if (num_parse_u64(str_c(rc->resume), &id) < 0)
-		return app_usage(rc->command, "--resume %s: write the run's number", rc->resume);
-	uint64_t retried = 0;
-	int code = rc->retries ? app_run_retry(&rc->app, (int64_t)id, &retried) : EXIT_OK;
-	if (code != EXIT_OK)
-		return code;
+	rc->is_over = false;
 	if (run_recall(rc->app.store, (int64_t)id, &rc->app.env, on_recalled, rc, &rc->error) == 0)
 		while (!rc->is_over)
 			(void)loop_run(rc->app.loop);
 	rc->is_over = false;
-	if (!rc->plan) {
-		app_say("%s", rc->error.msg);
-		return app_refusal(EXIT_INVALID);
-	}
+	if (rc->plan)
+		return EXIT_OK;
+	app_say("%s", rc->error.msg);
+	return app_refusal(EXIT_INVALID);
+}
+
+/* Rows of the ledger go; what the run is then stands in its row. */
+static int redo_from(struct run_command *rc, uint64_t id)
+{
+	size_t n = 0;
+	const uint64_t *items = rc->from_items ? app_items_parse(rc->command, rc->from_items, &rc->arena, &n) : NULL;
+	if (rc->from_items && !items)
+		return EXIT_USAGE;
+	int code = recall(rc, id);
+	if (code == EXIT_OK)
+		code = app_run_redo(&rc->app, (int64_t)id, rc->plan, rc->from, items, n);
+	plan_unref(TAKE(rc->plan));
+	return code;
+}
+
+static int resume_prepare(struct run_command *rc)
+{
+	uint64_t id, retried = 0;
+	if (num_parse_u64(str_c(rc->resume), &id) < 0)
+		return app_usage(rc->command, "--resume %s: write the run's number", rc->resume);
+	int code = rc->retries ? app_run_retry(&rc->app, (int64_t)id, &retried) : rc->from ? redo_from(rc, id) : EXIT_OK;
+	if (code == EXIT_OK)
+		code = recall(rc, id);
+	if (code != EXIT_OK)
+		return code;
 	if (rc->row.state != RUN_RUNNING) {
 		/* Killed between its end and its output's, perhaps: give the items again, from the ledger alone. */
 		app_say("run %s has ended: it is %s; nothing is sent, its items are given again", rc->resume, run_state_name(rc->row.state));

@@ -19,6 +19,7 @@ const struct command commands[] = {
 	  "  -o, --output FILE where items go: .ndjson, .csv or .json; - is stdout\n"
 	  "  --format NAME     json, ndjson or csv, whatever the file's ending\n"
 	  "  --resume ID       go on with an interrupted run\n"
+	  "  --from STEP       with --resume: that step and those behind it are done again, for all items or --items 3,5-9\n"
 	  "  --retry-failed    with --resume: its failed items are done again, and only those\n"
 	  "  --window N        items under way at once (default 512)\n" },
 	{ "call", "call [-f FILE] [-o FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,

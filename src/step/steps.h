@@ -12,6 +12,8 @@ extern const struct kind *const step_kinds[];
 struct flow_env step_flow_env(struct str environment);
 /* Every script of a plan, for `weir check`: walk with *pos = 0; false at the end. Borrowed. */
 bool step_next_program(const struct plan *p, size_t *pos, struct script_program **ret_program, const struct plan_step **ret_step);
+/* The step writes entries, and another time would not leave the same: anything but upsert. */
+bool step_writes_once(const struct plan_step *s);
 /*
  * Judge a recorded OUTCOME of a step that makes calls, as the step itself did when it came. Verdict and rule are certain; a wait that an answer
  * gave as a moment may count from now. False for other steps, and for a record that cannot be read. Everything is in `a` or lives as long as the plan.

@@ -221,3 +221,9 @@ const struct kind step_update_entry = {
 	.flush = update_entry_flush,
 	.close = update_entry_close,
 };
+
+bool step_writes_once(const struct plan_step *s)
+{
+	const struct update_entry_opts *o = s->opts;
+	return s->kind == &step_update_entry && o->mode != ENTRY_UPSERT;
+}

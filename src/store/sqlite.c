@@ -124,6 +124,7 @@ static sqlite_verb *const verbs[OP_KINDS] = {
 	[OP_INPUT_PUT] = sqlite_input_put,
 	[OP_LEDGER_PUT] = sqlite_ledger_put,
 	[OP_DECIDE] = sqlite_decide,
+	[OP_LEDGER_REDO] = sqlite_ledger_redo,
 	[OP_DROP_PROBLEMS] = sqlite_drop_problems,
 	[OP_ENTRY_WRITE] = sqlite_entry_write,
 	[OP_COMPONENT_PUT] = sqlite_component_put,

@@ -185,3 +185,74 @@ int sqlite_decide(struct sqlite *q, struct op *op)
 	bind_int(q->st[ST_PROBLEM_COUNT], 2, LEDGER_CODE_UNKNOWN);
 	return sqlite_number(q, ST_PROBLEM_COUNT, &op->result.total);
 }
+
+/* ---- done again ---- */
+
+static void bind_redo(sqlite3_stmt *st, const struct redo_row *r, const uint64_t *seq, uint32_t step)
+{
+	bind_int(st, 1, r->run);
+	bind_int(st, 2, seq ? (int64_t)*seq : INT64_MIN);
+	bind_int(st, 3, seq ? (int64_t)*seq : INT64_MAX);
+	bind_int(st, 4, step);
+}
+
+static bool is_fixed(const struct redo_row *r, uint32_t step)
+{
+	for (size_t i = 0; i < r->n_fixed; i++)
+		if (r->fixed[i] == step)
+			return true;
+	return false;
+}
+
+/* Refused where doing it again would make items or write entries twice. */
+static int redo_check(struct sqlite *q, struct op *op, const uint64_t *seq)
+{
+	const struct redo_row *r = &op->redo;
+	for (size_t i = 0; i < r->n_steps && op->result.error == STORE_OK; i++) {
+		sqlite3_stmt *st = q->st[ST_REDO_STUCK];
+		bind_redo(st, r, seq, r->steps[i]);
+		bind_int(st, 5, is_fixed(r, r->steps[i]));
+		int more = sqlite_next(q, ST_REDO_STUCK);
+		if (more < 0)
+			return -1;
+		if (more == 0)
+			continue;
+		bool has_made = sqlite3_column_int(st, 0) == LEDGER_MADE;
+		(void)sqlite3_reset(st);
+		op->result.id = r->steps[i];
+		op_refuse(op, STORE_CONFLICT,
+			  has_made ? "has made items, which would be made twice; start a new run"
+				   : "has written entries, which would be written twice; begin at that step, or let "
+				     "its mode be upsert");
+	}
+	return 0;
+}
+
+static int redo_drop(struct sqlite *q, struct op *op, const uint64_t *seq)
+{
+	static const enum sqlite_statement drops[] = { ST_REDO_ROWS, ST_REDO_PROBLEMS };
+	const struct redo_row *r = &op->redo;
+	for (size_t i = 0; i < r->n_steps; i++)
+		for (size_t k = 0; k < sizeof(drops) / sizeof(*drops); k++) {
+			bind_redo(q->st[drops[k]], r, seq, r->steps[i]);
+			bind_int(q->st[drops[k]], 5, LEDGER_CODE_UNKNOWN);
+			if (sqlite_do(q, drops[k]))
+				return -1;
+			op->result.total += (uint64_t)sqlite3_changes64(q->db);
+		}
+	return 0;
+}
+
+int sqlite_ledger_redo(struct sqlite *q, struct op *op)
+{
+	const struct redo_row *r = &op->redo;
+	size_t n = r->items ? r->n_items : 1;
+
+	for (size_t i = 0; i < n && op->result.error == STORE_OK; i++)
+		if (redo_check(q, op, r->items ? &r->items[i] : NULL))
+			return -1;
+	for (size_t i = 0; i < n && op->result.error == STORE_OK; i++)
+		if (redo_drop(q, op, r->items ? &r->items[i] : NULL))
+			return -1;
+	return op->result.total ? sqlite_run_reopen(q, r->run, 0, 0) : 0;
+}

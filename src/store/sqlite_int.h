@@ -59,6 +59,15 @@
 			"l.seq=p.seq AND l.step=p.step AND l.kind IN (1,2)) FROM ledger p INDEXED BY ledger_problems " \
 			"WHERE kind=4 AND run=?1 AND seq BETWEEN ?2 AND ?3 AND code=?4 ORDER BY seq LIMIT ?5")         \
 	X(UNKNOWN_DROP, "DELETE FROM ledger WHERE run=? AND seq=? AND step=? AND attempt=1 AND kind=4")                \
+	X(REDO_STUCK, "SELECT kind,step FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND "           \
+		      "(kind=6 OR (?5 AND kind=3)) LIMIT 1")                                                           \
+	X(REDO_ROWS, "DELETE FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND (kind IN (3,5) OR "    \
+		     "(kind IN (1,2) AND EXISTS (SELECT 1 FROM ledger o WHERE o.run=ledger.run AND "                   \
+		     "o.seq=ledger.seq AND o.step=ledger.step AND o.attempt=ledger.attempt AND o.kind=2))) "           \
+		     "AND NOT EXISTS (SELECT 1 FROM ledger u WHERE u.run=ledger.run AND u.seq=ledger.seq AND "         \
+		     "u.step=ledger.step AND u.attempt=1 AND u.kind=4 AND u.code=?5)")                                 \
+	X(REDO_PROBLEMS, "DELETE FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND kind=4 AND "       \
+			 "code<>?5")                                                                                   \
 	X(RUN_REOPEN, "UPDATE runs SET state=0,ended_at=0,unknown=max(0,unknown-?2),failed=max(0,failed-?3),problem="  \
 		      "CASE WHEN substr(problem,1,length(?4))=?4 THEN '' ELSE problem END WHERE id=?1")                \
 	X(ENTRY_BY_ID, "SELECT " ENTRY_COLUMNS " FROM entries WHERE id=? AND component=?")                             \
@@ -146,7 +155,7 @@ typedef int sqlite_verb(struct sqlite *q, struct op *op);
 /* sqlite_ledger.c */
 sqlite_verb sqlite_run_create, sqlite_run_update, sqlite_input_put, sqlite_ledger_put, sqlite_drop_problems;
 /* sqlite_decide.c */
-sqlite_verb sqlite_decide;
+sqlite_verb sqlite_decide, sqlite_ledger_redo;
 /* The run is to be resumed; so many items are no longer unknown, or failed. */
 int sqlite_run_reopen(struct sqlite *q, int64_t run, size_t unknown, size_t failed);
 void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum ledger_kind kind);

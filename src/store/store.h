@@ -184,6 +184,23 @@ int store_component_put(struct store *s, const struct component_row *row, store_
  * STORE_CONFLICT, and the rows' keys name those items. STORE_NOT_FOUND: there is no such run. Whoever calls holds the run's claim.
  */
 int store_decide(struct store *s, const struct decision_row *d, store_done *done, void *arg, struct err *e);
+/* What is to be done again of a run. */
+struct redo_row {
+	int64_t run;
+	const uint32_t *steps; /* of which the rows go */
+	size_t n_steps;
+	const uint32_t *fixed; /* of these steps, whose entries must not be written twice: a row of one refuses all */
+	size_t n_fixed;
+	const uint64_t *items; /* NULL = all */
+	size_t n_items;	       /* at most STORE_DECIDE_MAX */
+};
+/*
+ * Drop what the ledger holds of items at steps, so that a resumed run does them again: outcomes with their intents, entry rows (not the entries),
+ * outputs, problems of failed items. What stays: an intent without outcome, decisions, and everything at a step where the item's outcome is unknown. The
+ * run is `running` again. total = rows dropped; 0 = the run is as it was. STORE_CONFLICT with a sentence, and nothing is written: one of the steps has
+ * made items, or one of the fixed has written entries. Whoever calls holds the run's claim.
+ */
+int store_ledger_redo(struct store *s, const struct redo_row *redo, store_done *done, void *arg, struct err *e);
 /*
  * Drop ledger rows of failed items so that a run may do them again: their LEDGER_PROBLEM rows and, at the step where such an item ended, its
  * outcomes with their intents; the run is `running` again, to be resumed. An intent without outcome stays, and so does everything of

@@ -19,6 +19,7 @@
 	X(INPUT_PUT)                                                                                                   \
 	X(LEDGER_PUT)                                                                                                  \
 	X(DECIDE)                                                                                                      \
+	X(LEDGER_REDO)                                                                                                 \
 	X(DROP_PROBLEMS)                                                                                               \
 	X(ENTRY_WRITE)                                                                                                 \
 	X(COMPONENT_PUT)                                                                                               \
@@ -77,6 +78,7 @@ struct op {
 		struct file_writer *file;
 		struct op_query query;
 		struct decision_row decision;
+		struct redo_row redo;
 	};
 	char copied[];
 };

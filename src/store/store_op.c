@@ -186,6 +186,37 @@ int store_decide(struct store *s, const struct decision_row *d, store_done *done
 	return 0;
 }
 
+static void redo_copy(struct redo_row *to, const struct redo_row *from, char *at)
+{
+	uint64_t *items = (uint64_t *)(void *)at;
+	uint32_t *steps = (uint32_t *)(void *)(at + from->n_items * sizeof(*items));
+	*to = *from;
+	if (from->items && from->n_items)
+		memcpy(items, from->items, from->n_items * sizeof(*items));
+	if (from->n_steps)
+		memcpy(steps, from->steps, from->n_steps * sizeof(*steps));
+	if (from->n_fixed)
+		memcpy(steps + from->n_steps, from->fixed, from->n_fixed * sizeof(*steps));
+	to->items = from->items ? items : NULL;
+	to->steps = steps;
+	to->fixed = steps + from->n_steps;
+}
+
+int store_ledger_redo(struct store *s, const struct redo_row *redo, store_done *done, void *arg, struct err *e)
+{
+	size_t bytes = redo->n_items * sizeof(uint64_t) + (redo->n_steps + redo->n_fixed) * sizeof(uint32_t);
+	struct op *op;
+
+	if (redo->n_items > STORE_DECIDE_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d items at once", STORE_DECIDE_MAX);
+	int code = store_op_new(&op, s, OP_LEDGER_REDO, bytes, e);
+	if (code)
+		return code;
+	redo_copy(&op->redo, redo, op->copied);
+	store_op_queue(s, op, done, arg);
+	return 0;
+}
+
 int store_ledger_drop_problems(struct store *s, int64_t run, store_done *done, void *arg, struct err *e)
 {
 	return ask(s, OP_DROP_PROBLEMS, &(struct op_query){ .id = run }, done, arg, e);

@@ -200,6 +200,49 @@ def only_the_failed(c):
     api.close()
 
 
+def from_a_step(c):
+    """--from: that step and those behind it again, for the items named; the steps before are read from the ledger."""
+    api = Counting({"/%s/%d" % (k, n): [(200, {})] for k in "ab" for n in range(6)})
+    ops = [{"method_name": m, "query_path": p, "parameters": [{"name": "id", "in": "path", "required": True}]} for m, p in (("POST", "/a/{id}"), ("POST", "/b/{id}"))]
+
+    def flow(mode, model):
+        first = s.call_step("POST", "/a/{id}", {"id": "=item.data.id"}, result="body", name="first")
+        second = s.call_step("POST", "/b/{id}", {"id": "=item.data.id"}, result="body", name="second", result_store_field="_second")
+        save = {"name": "save", "kind": "update_entry", "mode": mode, "fields_mapping": {"id": "=item.data.id"}}
+        d = s.directory()
+        f = s.write_component(os.path.join(d, "t.json"), s.component("t", s.peer_system(api.port, ops), [s.INPUT, first, second, save, s.RESPOND], model))
+        items, data = s.write(os.path.join(d, "i.ndjson"), "".join('{"id":%d}\n' % k for k in range(6))), os.path.join(d, "data")
+        r = s.run(["run", f, "--items", items], data=data)
+        c.that(r.code == 0 and len(r.lines()) == 6, "%s: six items through two calls into entries" % mode, r)
+        return data
+
+    def entries(data):
+        return len(s.run(["entries", "list", "t", "-o", "ndjson"], data=data).lines())
+
+    data = flow("upsert", [{"name": "id", "type": "integer", "primary_key": True}])
+    once = {"/%s/%d" % (k, n): 1 for k in "ab" for n in range(6)}
+    c.equal(api.seen(), once, "each call once")
+    r = s.run(["run", "--resume", "1", "--from", "second", "--items", "2,4-5"], data=data)
+    c.that(r.code == 0 and len(r.lines()) == 6, "from the second step for three of them: all six come out", r)
+    c.equal(api.seen(), dict(once, **{"/b/%d" % k: 2 for k in (2, 4, 5)}), "the peer: the second call of these three again, nothing else")
+    c.equal(entries(data), 6, "their entries were saved over")
+    r = s.run(["run", "--resume", "1", "--from", "third"], data=data)
+    c.that(r.code == 3 and "no step of that name" in r.talk, "a step that is none", r)
+    r = s.run(["run", "--resume", "1", "--from", "respond"], data=data)
+    c.that(r.code == 3 and "nothing recorded" in r.talk, "nothing to do again: said", r)
+    before = api.seen()
+    data = flow("create", [{"name": "id", "type": "integer"}])
+    before = {k: n + 1 for k, n in before.items()}
+    r = s.run(["run", "--resume", "1", "--from", "first"], data=data)
+    c.that(r.code == 3 and 'step "save" has written entries' in r.talk and entries(data) == 6, "entries that are created are not created twice: refused", r)
+    c.equal(api.seen(), before, "and nothing was sent")
+    r = s.run(["run", "--resume", "1"], data=data)
+    c.that(r.code == 0 and "has ended" in r.talk and len(r.lines()) == 6, "the run is as it was", r)
+    r = s.run(["run", "--resume", "1", "--from", "save", "--items", "0"], data=data)
+    c.that(r.code == 0 and entries(data) == 7, "unless that very step is asked for", r)
+    api.close()
+
+
 class Counting(s.Scripted):
     """Scripted, and it counts."""
 
@@ -219,4 +262,4 @@ class Counting(s.Scripted):
 
 
 if __name__ == "__main__":
-    s.main(by_cli, killed_again, over_rest, only_the_failed)
+    s.main(by_cli, killed_again, over_rest, only_the_failed, from_a_step)

@@ -159,7 +159,58 @@ TEST(all_takes_whole_items_up_to_the_limit_and_says_what_is_left)
 	place_drop(&p);
 }
 
+static int redo(struct place *p, const uint64_t *items, size_t n, bool is_fixed, struct answer *a, struct err *e)
+{
+	static const uint32_t steps[] = { 1 };
+	struct redo_row r = { .run = 1,
+			      .steps = steps,
+			      .n_steps = 1,
+			      .fixed = steps,
+			      .n_fixed = is_fixed,
+			      .items = items,
+			      .n_items = n };
+	return store_ledger_redo(p->store, &r, on_answer, a, e);
+}
+
+TEST(done_again_forgets_what_was_answered_and_keeps_what_is_unknown_open_or_decided)
+{
+	struct place p;
+	struct answer a auto_answer = { 0 };
+	static const uint64_t items[] = { 1, 2, 3, 5, 7 };
+	needs_attention(&p, &a);
+	put(&p, 1, 1, LEDGER_INTENT, 0);
+	put(&p, 1, 1, LEDGER_OUTCOME, 200);
+	put(&p, 1, 1, LEDGER_ENTRY, 1);
+	put(&p, 2, 1, LEDGER_INTENT, 0); /* open */
+	put(&p, 2, 1, LEDGER_DECISION, DECISION_AGAIN);
+	put(&p, 2, 2, LEDGER_INTENT, 0);
+	put(&p, 2, 2, LEDGER_OUTCOME, 200);
+	put(&p, 8, 1, LEDGER_INTENT, 0);
+	put(&p, 8, 1, LEDGER_OUTCOME, 200);
+	ASK(&p, &a, redo(&p, items, 5, true, &a, e));
+	assert_int_equal(a.error, STORE_CONFLICT); /* it has written an entry */
+	assert_non_null(strstr(a.detail, "has written entries"));
+	assert_run(&p, &a, "needs attention ended=99 unknown=3 failed=1 \"" RUN_STOPPED_TEXT "5: no\"");
+	ASK(&p, &a, redo(&p, items, 5, false, &a, e));
+	assert_int_equal(a.error, STORE_OK);
+	assert_int_equal(a.total, 3 + 2 + 3);
+	assert_run(&p, &a, "running ended=0 unknown=3 failed=1 \"\"");
+	ASK(&p, &a, store_ledger_read(p.store, 1, 0, 8, on_answer, &a, e));
+	assert_rows(&a, "2.1.1.1 code=0 number=0 {}|\n2.1.1.7 code=2 number=0 {}|\n"
+			"3.1.1.1 code=0 number=0 {}|\n3.1.1.2 code=429 number=0 {}|\n3.1.1.4 code=3 number=0 {}|\n"
+			"3.1.2.1 code=0 number=0 {}|\n7.1.1.1 code=0 number=0 {}|\n7.1.1.4 code=3 number=0 {}|\n"
+			"8.1.1.1 code=0 number=0 {}|\n8.1.1.2 code=200 number=0 {}|\n");
+	ASK(&p, &a, redo(&p, items, 1, false, &a, e));
+	assert_int_equal(a.total, 0); /* nothing is left of it */
+	put(&p, 8, 1, LEDGER_MADE, 0);
+	ASK(&p, &a, redo(&p, NULL, 0, false, &a, e));
+	assert_int_equal(a.error, STORE_CONFLICT);
+	assert_non_null(strstr(a.detail, "has made items"));
+	place_drop(&p);
+}
+
 RUN_TESTS(CLAIM(a_decision_is_a_row_under_its_attempt_and_the_run_is_to_be_resumed),
 	  CLAIM(items_that_are_not_unknown_are_refused_by_name_and_nothing_is_written),
 	  CLAIM(an_item_is_decided_again_only_after_another_attempt_and_both_rows_stay),
-	  CLAIM(all_takes_whole_items_up_to_the_limit_and_says_what_is_left))
+	  CLAIM(all_takes_whole_items_up_to_the_limit_and_says_what_is_left),
+	  CLAIM(done_again_forgets_what_was_answered_and_keeps_what_is_unknown_open_or_decided))
