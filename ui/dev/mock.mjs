@@ -227,6 +227,8 @@ export function createApi({ isEmpty = false } = {}) {
 		if (run && !sub) return json(response, 200, run);
 		if (run && sub === 'resume' && request.method === 'POST')
 			return json(response, 202, runs.resume(id) ?? run, { location: `/api/v1/runs/${id}` });
+		if (run && sub === 'decisions' && request.method === 'POST')
+			return json(response, 200, runs.decide(id, await readBody(request)));
 		if (run && sub === 'items') {
 			const all = Array.from({ length: Number(run.counts.items_in.text) }, (_, seq) => seq);
 			if (name !== undefined)

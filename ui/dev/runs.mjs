@@ -94,6 +94,7 @@ function run(id, at, state, more = {}) {
 		steps: steps(kind, { in: items, out, failed, ms: (ms * 0.8).toFixed(1) }),
 		problem: state === 'failed' ? timedOut : null,
 		kind,
+		unknownAtFirst: unknownItems,
 	};
 }
 
@@ -146,6 +147,29 @@ export const runs = {
 		history.push(r);
 		return r;
 	},
+	/** A person decides; what is sent again, or happened, is done at once. */
+	decide(id, { decision, items, note }) {
+		const r = history.find((h) => h.id === id);
+		const all = Array.from({ length: Number(r.counts.items_in.text) }, (_, seq) => seq);
+		const asked = all.filter((s) => items === 'all' || items.some((i) => Number(i.text ?? i) === s));
+		const those = asked.filter((s) => itemState(r, s) === 'unknown outcome');
+		r.decisions ??= {};
+		for (const s of those)
+			r.decisions[s] = {
+				step: 'push',
+				attempt: new Num(1),
+				decision,
+				by: 'page',
+				at: iso(Date.now()),
+				note: note ?? null,
+				result: null,
+			};
+		const left = all.filter((s) => itemState(r, s) === 'unknown outcome').length;
+		const out = Number(r.counts.items_out.text) + (decision === 'skip' ? 0 : those.length);
+		r.counts = { ...r.counts, unknown: new Num(left), items_out: new Num(out) };
+		if (left === 0) r.state = 'done';
+		return { run: id, decision, decided: new Num(those.length), left: new Num(left), resumed: true };
+	},
 	resume(id) {
 		const r = history.find((h) => h.id === id);
 		if (r)
@@ -163,8 +187,9 @@ const cities = ['Paris', 'Lisboa', 'Oslo', 'Nairobi'];
 export function itemState(r, seq) {
 	if (r.state === 'running') return seq < Number(r.counts.items_out.text) ? 'done' : 'running';
 	if (r.state === 'interrupted') return seq < 9 ? 'done' : 'running';
+	if (r.decisions?.[seq]) return r.decisions[seq].decision === 'skip' ? 'skipped' : 'done';
 	if (r.kind !== 'push') return r.state === 'failed' ? 'failed' : 'done';
-	if (Number(r.counts.unknown.text) > seq - 20 && seq >= 20 && Number(r.counts.unknown.text) > 0)
+	if (r.unknownAtFirst > seq - 20 && seq >= 20)
 		return 'unknown outcome';
 	return Number(r.counts.failed.text) > 0 && seq % 40 === 7 ? 'failed' : 'done';
 }
@@ -302,6 +327,7 @@ export function itemWhole(r, seq) {
 				{ name: 'variables', item: vars },
 				...(row.state === 'done' ? [{ name: 'push', item: { ...vars, _contact: String(8000 + seq) } }] : []),
 			],
+			decisions: r.decisions?.[seq] ? [r.decisions[seq]] : [],
 			calls: row.state === 'running' ? [] : [call],
 		};
 	}

@@ -241,6 +241,22 @@ export function mockTests(test, { base }) {
 		await page.locator('details.call').getByText('No answer came back.').waitFor();
 	});
 
+	test(
+		'in_french_on_320_pixels_a_decision_is_explained_and_can_be_left',
+		{ locale: 'fr-FR', viewport: { width: 320, height: 640 } },
+		async (page) => {
+			await page.goto(`${base}/runs/4822?state=unknown`);
+			await page.getByRole('checkbox', { name: /Les 2 inconnus/ }).check();
+			await page.getByRole('button', { name: 'Renvoyer' }).click();
+			const dialog = page.getByRole('dialog');
+			assert.match(await dialog.innerText(), /Renvoyer ces 2 appels[\s\S]*2 requêtes sont envoyées encore une fois/);
+			assert.equal(await page.locator('html').evaluate((el) => el.scrollWidth - el.clientWidth), 0);
+			await page.getByRole('button', { name: 'Annuler' }).click();
+			await dialog.waitFor({ state: 'detached' });
+			assert.equal(await page.locator('.item-rows > li').count(), 2);
+		},
+	);
+
 	for (const [name, act] of Object.entries(claims)) test(name, {}, (page) => act(page, `${base}/runs/4825?item=0`));
 
 	test('who_held_a_call_back_is_told_in_words', {}, async (page) => {
