@@ -56,16 +56,23 @@ def decisions_in_a_browser(c):
     s.until(lambda: len(peer.requests()) >= 6, "calls under way")
     s.kill(p)
     s.run(["run", "--resume", "1"], data=data)
+    api = s.Scripted({"/bad/%d" % k: [(500, {}), (200, {})] for k in range(3)})
+    op = dict(op, query_path="/bad/{id}")
+    step = s.call_step("POST", "/bad/{id}", {"id": "=item.data.id"}, result="body")
+    f = s.write_component(os.path.join(d, "bad.json"), s.component("bad", s.peer_system(api.port, [op]), [s.INPUT, step, s.RESPOND]))
+    r = s.run(["run", f, "--items", s.write(os.path.join(d, "b.ndjson"), "".join('{"id":%d}\n' % k for k in range(3)))], data=data)
+    c.equal(r.code, 1, "a second run fails")
     server = s.Server(data=data)
     if server.ask("GET", "/runs").status == 404:
         server.close()
         s.skip_suite("this build has no pages (make ui)")
     unknown = [x["seq"] for x in server.ask("GET", "/api/v1/runs/1/items?state=unknown").json()["items"]]
-    code = browser_claims(c, "decide.log", ["node", os.path.join(s.ROOT, "ui", "test", "e2e", "decide.mjs"), "%s/runs/1" % server.url])
+    code = browser_claims(c, "decide.log", ["node", os.path.join(s.ROOT, "ui", "test", "e2e", "decide.mjs"), "%s/runs/1" % server.url, "%s/runs/2" % server.url])
     c.equal(code, 0, "unknown outcomes are decided in a browser")
     sent = [x["target"] for x in peer.requests()]
     c.equal({k: sent.count("/record/%d" % k) for k in range(12)}, {k: 2 if k in unknown[2:] else 1 for k in range(12)}, "the peer: twice only where decided so")
     server.close()
+    api.close()
     peer.close()
 
 

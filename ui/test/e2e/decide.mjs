@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Deciding about unknown outcomes, on the page of a run that has at least three of them: node decide.mjs http://127.0.0.1:8080/runs/1
+ * Deciding about unknown outcomes, on the page of a run that has at least three of them, and doing failed items again, on that of a run whose items
+ * succeed the second time: node decide.mjs http://127.0.0.1:8080/runs/1 http://127.0.0.1:8080/runs/2
  * The claims follow each other: each leaves fewer.
  */
 import assert from 'node:assert/strict';
@@ -103,6 +104,13 @@ const claims = {
 		await page.getByText('Decided: send again').waitFor();
 		await page.locator('.wf-why', { hasText: 'Sent again by decision of page' }).waitFor();
 	},
+	async failed_items_are_done_again_by_a_button(page, _, failed) {
+		await page.goto(failed);
+		await page.locator('h1 .state', { hasText: 'Failed' }).waitFor();
+		await page.getByRole('button', { name: 'Do the failed ones again' }).click();
+		await page.locator('h1 .state', { hasText: 'Done' }).waitFor();
+		assert.equal(await page.getByRole('button', { name: 'Do the failed ones again' }).count(), 0);
+	},
 };
 
 let passed = 0;
@@ -114,7 +122,7 @@ for (const [name, act] of Object.entries(claims))
 		const crashes = [];
 		page.on('pageerror', (e) => crashes.push(e.message));
 		try {
-			await act(page, process.argv[2]);
+			await act(page, process.argv[2], process.argv[3]);
 			assert.deepEqual(crashes, []);
 			passed++;
 			console.log(`ok   ${name}`);
