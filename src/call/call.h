@@ -24,6 +24,8 @@ bool call_method_is_idempotent(enum call_method m);	     /* RFC 9110 9.2.2 */
 struct secrets;
 struct secrets *secrets_new(const char *file /* NULL = none */,
 			    struct err *e); /* -ERR_DENIED when the file is open to others: says chmod 600 */
+/* Any name has a value that is made up: requests are built, and masked, as with the real ones, and nothing is read. */
+struct secrets *secrets_new_stand_ins(void);
 void secrets_free(struct secrets *s);	    /* zeroes */
 bool secrets_get(struct secrets *s, struct str name, struct str *ret_value); /* borrowed */
 /*
@@ -120,6 +122,8 @@ struct call_request {
 			      body that is no text is { bytes: N }, one file { file, name, media_type, bytes: N } */
 };
 uint64_t call_request_bytes(const struct call_request *r); /* of its body */
+/* "GET https://...", secrets masked, in `a`; the null string when it cannot be told. */
+struct str call_request_summary(const struct call_request *r, struct arena *a);
 
 #define CALL_TOTAL_TIMEOUT 30000 /* ms a sending may take where nobody says, ... */
 #define CALL_UPLOAD_RATE 65536	 /* ... and a second more for so many bytes that come from files */

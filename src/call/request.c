@@ -300,3 +300,14 @@ int call_request_build_files(const struct call_spec *s, struct secrets *secrets,
 	buf_done(&b.cuts);
 	return r;
 }
+
+struct str call_request_summary(const struct call_request *r, struct arena *a)
+{
+	struct value v;
+	if (json_parse(a, r->masked, NULL, &v, NULL, NULL) < 0)
+		return STR_NULL;
+	const struct value *url = value_get_c(&v, "url");
+	if (!value_is(url, VALUE_STRING))
+		return STR_NULL;
+	return str_c(arena_printf(a, "%s %.*s", call_method_name(r->method), STR_ARG(value_text(url))));
+}

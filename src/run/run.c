@@ -390,6 +390,21 @@ bool step_is_replay(const struct step *s)
 	return s->run->config.is_replay;
 }
 
+bool step_is_checked(const struct step *s)
+{
+	return s->run->config.is_replay && s->run->config.on_effect;
+}
+
+void step_tell(struct step *s, const struct item *it, enum ledger_kind kind, struct str text)
+{
+	struct run *r = s->run;
+	if (!step_is_checked(s))
+		return;
+	r->is_in_step = true;
+	r->config.on_effect(r->config.arg, s->plan, it, kind, text);
+	r->is_in_step = false;
+}
+
 void step_set_order_any(struct step *s)
 {
 	s->is_order_any = true;

@@ -43,6 +43,11 @@ struct run_config {
 	void (*on_started)(void *arg, struct run *r); /* id known, run on disk; its input not yet */
 	void (*on_recorded)(void *arg, struct run *r); /* all input is on disk: it will be worked on whatever happens. Not when a resumed run had it all */
 	void (*on_step)(void *arg, const struct plan_step *s, const struct item *it); /* after each step: views of a replay. The run must not be freed from here */
+	/*
+	 * With is_replay, a checked replay: what a step would do to the outside is made again and told before the ledger is asked what came of it.
+	 * INTENT: the request as it is recorded, masked. ENTRY: { mode, key, data }. The run must not be freed from here.
+	 */
+	void (*on_effect)(void *arg, const struct plan_step *s, const struct item *it, enum ledger_kind kind, struct str text);
 	void (*on_output)(void *arg, const struct item *it); /* after everything it rests on is on disk; in order unless a step says any */
 	void (*on_problem)(void *arg, const struct item *it); /* failed or unknown */
 	void (*on_end)(void *arg, struct run *r);	/* once; the run may be freed from here */

@@ -94,7 +94,11 @@ static bool not_recorded(struct api_call_step *st, struct api_call *c)
 	struct err e = ERR_INIT;
 	if (!step_is_replay(st->step))
 		return false;
-	err_set(&e, ERR_NOT_FOUND, "the ledger holds no answer for this call");
+	struct str made = c->request.masked.ptr ? call_request_summary(&c->request, &c->item->arena) : STR_NULL;
+	if (made.len)
+		err_set(&e, ERR_NOT_FOUND, "the ledger holds no answer for %.*s", STR_ARG(str_clip(made, 800)));
+	else
+		err_set(&e, ERR_NOT_FOUND, "the ledger holds no answer for this call");
 	api_call_fails(st, c, "not_recorded", "The answer is not recorded", &e);
 	return true;
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define ANSWER_HEAD_MAX (2u << 20) /* of an answer, as JSON: six bytes for each of its head at worst */
@@ -307,6 +308,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 	struct step_services *services = step_services(st->step);
 	const struct call_limits *l = &st->plan->limits;
 	struct err e = ERR_INIT;
+	assert(!step_is_replay(st->step)); /* call_build() has turned back */
 	if (!body_open(st, c))
 		return;
 	if (!c->has_slot)
@@ -441,6 +443,11 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 	if (c->wants_identity)
 		(void)call_request_ask_identity(&c->request, &it->arena);
 	c->first = c->request;
+	if (step_is_replay(st->step)) { /* a checked one: this far and no further */
+		step_tell(st->step, it, LEDGER_INTENT, c->request.masked);
+		(void)api_call_recall(st, c);
+		return;
+	}
 	api_call_is_ready(st, c);
 	if (call_spec_is_repeatable(st->plan->spec)) {
 		record_intent(st, c);
@@ -485,7 +492,7 @@ enum verdict api_call_start(struct step *s, struct item *it)
 		call_drop(st, c);
 		return STEP_WAIT;
 	}
-	if ((!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
+	if (step_is_checked(s) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
 		call_prepare(st, c);
 	return STEP_WAIT;
 }

@@ -114,6 +114,22 @@ static void entry_replay(struct step *s, struct item *it)
 	entry_done(s, it, &(struct store_result){ .id = row ? row->number : 0, .change = row ? row->code : 0, .was_recorded = true });
 }
 
+/* What would be written, for who checks a replay. */
+static void entry_tell(struct step *s, struct item *it, struct str key, struct str data)
+{
+	const struct update_entry_opts *o = step_opts(s);
+	auto_buf struct buf b = { .max = 2 * ITEM_MAX_BYTES };
+	if (!step_is_checked(s))
+		return;
+	(void)buf_append_c(&b, "{\"data\":");
+	(void)buf_append_str(&b, data);
+	(void)buf_append_c(&b, ",\"key\":");
+	(void)(key.ptr ? json_write_string(&b, key) : buf_append_c(&b, "null"));
+	(void)buf_printf(&b, ",\"mode\":\"%s\"}", entry_modes[o->mode]);
+	if (buf_ok(&b))
+		step_tell(s, it, LEDGER_ENTRY, buf_str(&b));
+}
+
 static void entry_write(struct step *s, struct item *it, const struct value *fields)
 {
 	const struct update_entry_opts *o = step_opts(s);
@@ -136,6 +152,7 @@ static void entry_write(struct step *s, struct item *it, const struct value *fie
 	if (e.code) {
 		step_fail(s, it, step_err_problem(s, it, "invalid_entry", "The entry does not fit the model", &e), ITEM_FAILED);
 	} else if (step_is_replay(s)) {
+		entry_tell(s, it, key, buf_str(&text));
 		entry_replay(s, it);
 	} else {
 		struct entry_row row = { .component = k->name, .key = key, .data = buf_str(&text), .run = step_row(s)->id };
