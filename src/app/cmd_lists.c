@@ -224,6 +224,8 @@ int cmd_runs(int argc, char **argv)
 {
 	struct listing l = { 0 };
 	int first, code;
+	if (argc > 1 && strcmp(argv[1], "export") == 0)
+		return cmd_runs_export(argc, argv);
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "decide") == 0 || strcmp(argv[i], "retry") == 0)
 			return cmd_runs_decide(argc, argv);

@@ -41,14 +41,26 @@ const struct command commands[] = {
 	  "  --sample          also run the sample API, and use the environment \"sample\"\n" },
 
 	{ "sample-api", "sample-api [--port 8090] [--delay MS]", "run the bundled sample API alone", cmd_sample_api, "" },
-	{ "runs", "runs list | show ID [ITEM] | decide ID done|again|skip --items 3,5-9|--all | retry ID", "runs of the data directory", cmd_runs,
+	{ "test", "test FILE|DIR... [--cassette FILE]... [--junit FILE] [--update]", "run dataflows over their cassettes, without any network", cmd_test,
+	  "Examples:\n"
+	  "  weir test examples/weather\n"
+	  "  weir test weather.yaml --cassette tests/paris.cassette.ndjson\n\n"
+	  "  Cassettes are the tests/*.cassette.ndjson beside the component; `weir runs export` makes them.\n\n"
+	  "  --cassette FILE   this cassette instead; may be given several times\n"
+	  "  --junit FILE      results as JUnit XML\n"
+	  "  --tap             results as TAP on stdout (the default without --junit)\n"
+	  "  --update          what happens now becomes what is expected; says what changed\n" },
+	{ "runs", "runs list | show ID [ITEM] | export ID [-o FILE] | decide ID done|again|skip --items 3,5-9|--all | retry ID", "runs of the data directory", cmd_runs,
 	  "Examples:\n"
 	  "  weir runs show 17     the run and its problems, each with the attempts that led to it\n"
 	  "  weir runs show 17 0   the calls of its first item: each attempt, why it was made, where its time went\n"
+	  "  weir runs export 17 --items 0-9 -o tests/paris.cassette.ndjson   its input and answers as a cassette for `weir test`\n"
 	  "  weir runs decide 17 again --items 3,5-9   calls whose outcome nobody knows: send these again\n"
 	  "  weir runs decide 17 done --items 4 --result '{\"id\":912}' --note \"seen in the shop\"\n"
 	  "  weir runs decide 17 skip --all            leave the items out\n"
 	  "  weir runs retry 17    failed items are done again, and only those\n\n"
+	  "  --items A-B       export: these items\n"
+	  "  --redact WHAT     export: a header's name, or a JSONPath like $.email; may be given several times\n"
 	  "  -o FORMAT         table, json or ndjson; of decide and retry: the file for the items of the run, which goes on\n"
 	  "  --no-resume       decide, but do not go on with the run yet\n" },
 	{ "entries", "entries list COMPONENT | get COMPONENT ID", "saved entries", cmd_entries, "  -o FORMAT         table, json or ndjson\n" },

@@ -395,14 +395,15 @@ bool step_is_checked(const struct step *s)
 	return s->run->config.is_replay && s->run->config.on_effect;
 }
 
-void step_tell(struct step *s, const struct item *it, enum ledger_kind kind, struct str text)
+bool step_tell(struct step *s, const struct item *it, enum ledger_kind kind, struct str text)
 {
 	struct run *r = s->run;
 	if (!step_is_checked(s))
-		return;
+		return true;
 	r->is_in_step = true;
-	r->config.on_effect(r->config.arg, s->plan, it, kind, text);
+	bool is_known = r->config.on_effect(r->config.arg, s->plan, it, kind, text);
 	r->is_in_step = false;
+	return is_known;
 }
 
 void step_set_order_any(struct step *s)

@@ -45,9 +45,10 @@ struct run_config {
 	void (*on_step)(void *arg, const struct plan_step *s, const struct item *it); /* after each step: views of a replay. The run must not be freed from here */
 	/*
 	 * With is_replay, a checked replay: what a step would do to the outside is made again and told before the ledger is asked what came of it.
-	 * INTENT: the request as it is recorded, masked. ENTRY: { mode, key, data }. The run must not be freed from here.
+	 * INTENT: the request as it is recorded, masked. ENTRY: { mode, key, data }. False: the ledger is not asked, the item ends here with the
+	 * problem "would_be_sent". The run must not be freed from here.
 	 */
-	void (*on_effect)(void *arg, const struct plan_step *s, const struct item *it, enum ledger_kind kind, struct str text);
+	bool (*on_effect)(void *arg, const struct plan_step *s, const struct item *it, enum ledger_kind kind, struct str text);
 	void (*on_output)(void *arg, const struct item *it); /* after everything it rests on is on disk; in order unless a step says any */
 	void (*on_problem)(void *arg, const struct item *it); /* failed or unknown */
 	void (*on_end)(void *arg, struct run *r);	/* once; the run may be freed from here */

@@ -15,7 +15,8 @@ const struct run_row *step_row(const struct step *s);
 bool step_is_replay(const struct step *s);
 /* A checked replay (run_config.on_effect): requests and entries are made again and told by step_tell(). */
 bool step_is_checked(const struct step *s);
-void step_tell(struct step *s, const struct item *it, enum ledger_kind kind, struct str text);
+/* False: the ledger is not to be asked. */
+bool step_tell(struct step *s, const struct item *it, enum ledger_kind kind, struct str text);
 
 /* The item goes on (in the order of arrival, unless step_set_order_any). Not for items whose start returned STEP_DONE. */
 void step_pass(struct step *s, struct item *it);

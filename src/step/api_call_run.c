@@ -422,6 +422,19 @@ static struct str idempotency_key(struct api_call_step *st, const struct item *i
 				  (unsigned long long)it->seq));
 }
 
+/* A checked replay: the request is made, its answer is in the ledger or nowhere. */
+static void call_checked(struct api_call_step *st, struct api_call *c)
+{
+	struct err e = ERR_INIT;
+	if (step_tell(st->step, c->item, LEDGER_INTENT, c->request.masked)) {
+		(void)api_call_recall(st, c);
+		return;
+	}
+	err_set(&e, ERR_NOT_FOUND, "%.*s would be sent",
+		STR_ARG(str_clip(call_request_summary(&c->request, &c->item->arena), 800)));
+	api_call_fails(st, c, "would_be_sent", "The request is not the recorded one", &e);
+}
+
 static void call_build(struct api_call_step *st, struct api_call *c, const struct value *scripted)
 {
 	struct step_services *services = step_services(st->step);
@@ -444,8 +457,7 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		(void)call_request_ask_identity(&c->request, &it->arena);
 	c->first = c->request;
 	if (step_is_replay(st->step)) { /* a checked one: this far and no further */
-		step_tell(st->step, it, LEDGER_INTENT, c->request.masked);
-		(void)api_call_recall(st, c);
+		call_checked(st, c);
 		return;
 	}
 	api_call_is_ready(st, c);

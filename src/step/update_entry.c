@@ -127,7 +127,7 @@ static void entry_tell(struct step *s, struct item *it, struct str key, struct s
 	(void)(key.ptr ? json_write_string(&b, key) : buf_append_c(&b, "null"));
 	(void)buf_printf(&b, ",\"mode\":\"%s\"}", entry_modes[o->mode]);
 	if (buf_ok(&b))
-		step_tell(s, it, LEDGER_ENTRY, buf_str(&b));
+		(void)step_tell(s, it, LEDGER_ENTRY, buf_str(&b));
 }
 
 static void entry_write(struct step *s, struct item *it, const struct value *fields)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the ledger onto the cassette. */
+#include "cassette/cassette_int.h"
+
+#define READ_ITEMS 64 /* asked for at once; fewer when their answers are large */
+
+struct reading {
+	struct cassette *c;
+	struct loop *loop;
+	const struct plan *plan;
+	uint64_t from, to, items;
+	bool is_done, is_too_large;
+	struct err *e;
+};
+
+static int out_of_memory(struct err *e)
+{
+	return err_set(e, ERR_NO_MEMORY, "out of memory, or more than %d lines", CASSETTE_MAX_LINES);
+}
+
+static struct str step_name(const struct reading *r, uint32_t index)
+{
+	return index < r->plan->n_steps ? r->plan->steps[index].name : STR_NULL;
+}
+
+static int take_input(struct reading *r, const struct input_row *in)
+{
+	struct json_options opt = { .copy = true, .max_bytes = RUN_LINE_MAX };
+	struct arena *a = &r->c->arena;
+	struct str rest = in->lines;
+	for (uint64_t seq = in->first_seq; seq < in->first_seq + in->count && rest.ptr; seq++) {
+		struct cassette_line l = { .kind = CASSETTE_INPUT, .item = seq, .v = value_object() };
+		struct str line = str_split(&rest, '\n');
+		struct value input;
+		if (seq < r->from || seq > r->to)
+			continue;
+		if (json_parse(a, line, &opt, &input, NULL, r->e) < 0 || input.kind != VALUE_OBJECT)
+			return err_set(r->e, ERR_INVALID, "item %llu of the run is no object: leave it out with --items", (unsigned long long)seq);
+		(void)value_set(a, &l.v, STR("input"), input);
+		if (in->made_by) {
+			(void)value_set(a, &l.v, STR("made_by"), value_string_copy(a, step_name(r, in->made_by - 1)));
+			(void)value_set(a, &l.v, STR("parent"), value_int(a, (int64_t)in->parent));
+		}
+		if (!cassette_add(r->c, &l))
+			return out_of_memory(r->e);
+		r->items++;
+	}
+	return 0;
+}
+
+/* An intent; its outcome, if there is one, is the row behind it. */
+static int take_call(struct reading *r, const struct ledger_row *row, const struct ledger_row *next)
+{
+	struct arena *a = &r->c->arena;
+	struct cassette_line l = { .kind = CASSETTE_CALL, .item = row->key.seq, .attempt = row->key.attempt, .v = value_object() };
+	struct value request, answer;
+	bool is_answered = next && next->kind == LEDGER_OUTCOME && next->key.seq == row->key.seq && next->key.step == row->key.step &&
+			   next->key.attempt == row->key.attempt;
+	l.step = arena_str(a, step_name(r, row->key.step));
+	if (request_of_text(a, row->head, &request, r->e) < 0 || (is_answered && answer_of_row(a, next, &answer, r->e) < 0))
+		return r->e->code;
+	(void)value_set(a, &l.v, STR("request"), request);
+	if (is_answered)
+		(void)value_set(a, &l.v, STR("answer"), answer);
+	return cassette_add(r->c, &l) ? 0 : out_of_memory(r->e);
+}
+
+static int take_entry(struct reading *r, const struct ledger_row *row)
+{
+	struct arena *a = &r->c->arena;
+	struct cassette_line l = { .kind = CASSETTE_ENTRY, .item = row->key.seq, .v = value_object() };
+	struct value entry = value_object();
+	l.step = arena_str(a, step_name(r, row->key.step));
+	(void)value_set(a, &entry, STR("change"), value_int(a, row->code));
+	(void)value_set(a, &entry, STR("id"), value_int(a, row->number));
+	(void)value_set(a, &l.v, STR("entry"), entry);
+	return cassette_add(r->c, &l) ? 0 : out_of_memory(r->e);
+}
+
+static int take_problem(struct reading *r, const struct ledger_row *row)
+{
+	struct json_options opt = { .copy = true };
+	struct arena *a = &r->c->arena;
+	struct cassette_line l = { .kind = CASSETTE_PROBLEM, .item = row->key.seq, .v = value_object() };
+	struct value problem;
+	const char *state = row->code == ITEM_KEPT ? "kept" : row->code == ITEM_UNKNOWN ? "unknown" : "failed";
+	if (json_parse(a, row->head, &opt, &problem, NULL, NULL) < 0 || !problem_is_believed(&problem))
+		return 0;
+	l.step = arena_str(a, step_name(r, row->key.step));
+	(void)value_set(a, &l.v, STR("problem"), problem);
+	(void)value_set(a, &l.v, STR("state"), value_string(str_c(state)));
+	return cassette_add(r->c, &l) ? 0 : out_of_memory(r->e);
+}
+
+static int take(struct reading *r, const struct store_result *result)
+{
+	int code = 0;
+	for (size_t i = 0; i < result->n_inputs && code == 0; i++)
+		code = take_input(r, &result->inputs[i]);
+	for (size_t i = 0; i < result->n && code == 0; i++) {
+		const struct ledger_row *row = &result->rows[i];
+		if (row->kind == LEDGER_INTENT)
+			code = take_call(r, row, i + 1 < result->n ? row + 1 : NULL);
+		else if (row->kind == LEDGER_ENTRY)
+			code = take_entry(r, row);
+		else if (row->kind == LEDGER_PROBLEM)
+			code = take_problem(r, row);
+	}
+	return code;
+}
+
+static void on_rows(void *arg, const struct store_result *result)
+{
+	struct reading *r = arg;
+	r->is_done = true;
+	r->is_too_large = result->error == STORE_TOO_LARGE;
+	if (result->error && !r->is_too_large)
+		(void)err_set(r->e, ERR_IO, "the store cannot be read: %s", result->detail ? result->detail : "unknown");
+	else if (!result->error)
+		(void)take(r, result);
+	loop_stop(r->loop);
+}
+
+int cassette_record(struct cassette *c, struct loop *l, struct store *s, const struct run_row *row, const struct plan *plan, uint64_t from,
+		    uint64_t to, uint64_t *ret_items, struct err *e)
+{
+	struct reading r = { .c = c, .loop = l, .plan = plan, .e = e };
+	uint64_t many = READ_ITEMS;
+	c->component = arena_str(&c->arena, row->component);
+	c->dataflow = arena_str(&c->arena, row->dataflow);
+	c->env = arena_str(&c->arena, row->env);
+	c->now = row->now;
+	c->run = row->id;
+	c->seed = row->seed;
+	for (uint64_t at = from; at <= to;) {
+		r.from = at;
+		r.to = to - at < many - 1 ? to : at + many - 1;
+		r.is_done = r.is_too_large = false;
+		if (store_ledger_read(s, row->id, r.from, r.to, on_rows, &r, e) < 0)
+			return e->code;
+		while (!r.is_done)
+			(void)loop_run(l);
+		if (r.is_too_large && many == 1)
+			return err_set(e, ERR_LIMIT, "item %llu is too large for a cassette", (unsigned long long)at);
+		if (e->code)
+			return e->code;
+		if (r.is_too_large)
+			many /= 2;
+		else
+			at = r.to + 1;
+	}
+	*ret_items = r.items;
+	cassette_sort(c);
+	return 0;
+}
