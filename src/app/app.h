@@ -138,6 +138,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_sample_api(int argc, char **argv);
 int cmd_runs(int argc, char **argv);
 int cmd_runs_export(int argc, char **argv);
+int cmd_run_replay(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_entries(int argc, char **argv);
 int cmd_systems(int argc, char **argv);

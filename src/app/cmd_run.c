@@ -399,8 +399,21 @@ int app_resume(const struct app_flags *flags, const char *id, const char *output
 	return code;
 }
 
+/* Is the flag among the words? These ways to run have flags and files of their own. */
+static bool has_flag(int argc, char **argv, const char *flag)
+{
+	size_t n = strlen(flag);
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], flag, n) == 0 && (!argv[i][n] || argv[i][n] == '='))
+			return true;
+	return false;
+}
+
 int cmd_run(int argc, char **argv)
 {
+	if (has_flag(argc, argv, "--replay"))
+		return cmd_run_replay(argc, argv);
+
 	struct run_command rc = { .command = app_command("run"), .data = value_object() };
 	arena_init(&rc.arena, 0);
 	int code = args_parse(&rc, argc, argv) ? run_all(&rc) : app_refusal(EXIT_USAGE);

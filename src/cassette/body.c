@@ -141,6 +141,20 @@ int answer_to_row(struct arena *a, const struct value *answer, struct ledger_row
 
 /* ---- requests ---- */
 
+/* Our own name and version: a newer Weir asks the same. */
+static void drop_agent(struct value *headers)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; value_is(headers, VALUE_ARRAY) && i < headers->len; i++) {
+		const struct value *name = value_at(&headers->items[i], 0), *text = value_at(&headers->items[i], 1);
+		bool is_ours = value_is_string(name, STR("User-Agent")) && value_is(text, VALUE_STRING) && str_starts(value_text(text), STR("weir/"));
+		if (!is_ours)
+			headers->items[n++] = headers->items[i];
+	}
+	if (value_is(headers, VALUE_ARRAY))
+		headers->len = n;
+}
+
 int request_of_text(struct arena *a, struct str masked, struct value *ret, struct err *e)
 {
 	struct json_options opt = { .copy = true };
@@ -148,6 +162,7 @@ int request_of_text(struct arena *a, struct str masked, struct value *ret, struc
 	if (json_parse(a, masked, &opt, &v, NULL, e) < 0)
 		return err_wrap(e, "a recorded request");
 	(void)value_remove(&v, STR("again"));
+	drop_agent(value_get_c(&v, "headers"));
 	struct value *body = value_get_c(&v, "body");
 	if (value_is(body, VALUE_STRING))
 		*body = body_of_bytes(a, value_text(body), false);

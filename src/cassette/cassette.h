@@ -99,6 +99,8 @@ typedef void cassette_tell(void *arg, const struct cassette_finding *f);
  * bodies whatever the order of their members. `arena` for the comparison's own values. Returns how many are not SAME.
  */
 size_t cassette_compare(const struct cassette *recorded, const struct cassette *now, bool is_strict, cassette_tell *tell, void *arg);
+/* Two playings with STEP lines: the first step of each item that gave two things. Returns how many items have one. */
+size_t cassette_compare_steps(const struct cassette *first, const struct cassette *second, cassette_tell *tell, void *arg);
 /* Take over what happens now: requests, entries, outputs, problems. Answers and input stay. */
 int cassette_update(struct cassette *recorded, const struct cassette *now);
 
@@ -106,3 +108,5 @@ int cassette_update(struct cassette *recorded, const struct cassette *now);
 typedef void value_differs(void *arg, struct str pointer, const struct value *recorded, const struct value *now);
 size_t cassette_diff(const struct value *recorded, const struct value *now, value_differs *differs, void *arg);
 int cassette_diff_write(struct buf *b, const struct value *recorded, const struct value *now, const char *indent);
+/* With other words than "recorded" and "now". */
+int cassette_diff_write_as(struct buf *b, const struct value *one, const struct value *other, const char *indent, const char *called, const char *and);

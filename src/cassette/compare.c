@@ -152,8 +152,6 @@ size_t cassette_compare(const struct cassette *recorded, const struct cassette *
 	return x.wrong;
 }
 
-/* ---- update ---- */
-
 static const struct cassette_line *played(const struct cassette *now, const struct cassette_line *l)
 {
 	for (size_t i = cassette_find(now->lines, now->n, l->item); i < now->n && now->lines[i].item == l->item; i++)
@@ -161,6 +159,29 @@ static const struct cassette_line *played(const struct cassette *now, const stru
 			return &now->lines[i];
 	return NULL;
 }
+
+size_t cassette_compare_steps(const struct cassette *first, const struct cassette *second, cassette_tell *tell, void *arg)
+{
+	size_t wrong = 0;
+	uint64_t told_item = UINT64_MAX;
+	for (size_t i = 0; i < first->n; i++) {
+		const struct cassette_line *l = &first->lines[i];
+		if (l->kind != CASSETTE_STEP || l->item == told_item)
+			continue;
+		const struct cassette_line *other = played(second, l);
+		struct cassette_finding f = { .verdict = CASSETTE_CHANGED, .kind = CASSETTE_STEP, .item = l->item, .step = l->step };
+		f.recorded = value_get_c(&l->v, "step");
+		f.now = other ? value_get_c(&other->v, "step") : NULL;
+		if (!f.now || value_eq(f.recorded, f.now)) /* where it ended otherwise, its problem says so */
+			continue;
+		told_item = l->item;
+		wrong++;
+		tell(arg, &f);
+	}
+	return wrong;
+}
+
+/* ---- update ---- */
 
 static int take_over(struct cassette *c, struct cassette_line *l, const struct cassette_line *n, const char *name)
 {

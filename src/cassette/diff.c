@@ -4,6 +4,7 @@
 
 #define POINTER_MAX_BYTES 4096
 #define SHOWN_MAX_BYTES 160 /* of one value in a difference */
+#define SHOWN_BEFORE 24	    /* of them before the place where two long texts part */
 
 struct diff {
 	value_differs *differs;
@@ -60,17 +61,37 @@ size_t cassette_diff(const struct value *recorded, const struct value *now, valu
 
 struct diff_text {
 	struct buf *b;
-	const char *indent;
+	const char *indent, *one, *other;
 };
 
-static void write_value(struct buf *b, const struct value *v)
+/* Where to begin to show two texts that are the same for long. */
+static size_t parting(const struct value *x, const struct value *y)
+{
+	size_t n = 0;
+	if (!value_is(x, VALUE_STRING) || !value_is(y, VALUE_STRING))
+		return 0;
+	while (n < x->len && n < y->len && x->text[n] == y->text[n])
+		n++;
+	if (n < SHOWN_MAX_BYTES / 2)
+		return 0;
+	for (n -= SHOWN_BEFORE; n > 0 && ((unsigned char)x->text[n] & 0xC0) == 0x80;)
+		n--;
+	return n;
+}
+
+static void write_value(struct buf *b, const struct value *v, size_t from)
 {
 	auto_buf struct buf text = { .max = 256u << 20 };
 	if (!v) {
 		(void)buf_append_c(b, "nothing");
 		return;
 	}
-	(void)json_write(&text, v, JSON_COMPACT);
+	if (from) {
+		(void)buf_append_c(b, "...");
+		(void)json_write_string(&text, str_from(v->text + from, v->len - from));
+	} else {
+		(void)json_write(&text, v, JSON_COMPACT);
+	}
 	struct str shown = str_clip(buf_str(&text), SHOWN_MAX_BYTES);
 	(void)buf_append_str(b, shown);
 	if (shown.len < text.len)
@@ -80,19 +101,25 @@ static void write_value(struct buf *b, const struct value *v)
 static void differs_text(void *arg, struct str pointer, const struct value *recorded, const struct value *now)
 {
 	struct diff_text *t = arg;
+	size_t from = parting(recorded, now);
 	(void)buf_append_c(t->b, t->indent);
 	(void)buf_append_str(t->b, pointer.len ? pointer : STR("(all)"));
-	(void)buf_append_c(t->b, ": recorded ");
-	write_value(t->b, recorded);
-	(void)buf_append_c(t->b, ", now ");
-	write_value(t->b, now);
+	(void)buf_printf(t->b, ": %s ", t->one);
+	write_value(t->b, recorded, from);
+	(void)buf_printf(t->b, ", %s ", t->other);
+	write_value(t->b, now, from);
 	(void)buf_append_char(t->b, '\n');
 }
 
 int cassette_diff_write(struct buf *b, const struct value *recorded, const struct value *now, const char *indent)
 {
-	struct diff_text t = { b, indent };
-	size_t n = cassette_diff(recorded, now, differs_text, &t);
+	return cassette_diff_write_as(b, recorded, now, indent, "recorded", "now");
+}
+
+int cassette_diff_write_as(struct buf *b, const struct value *one, const struct value *other, const char *indent, const char *called, const char *and)
+{
+	struct diff_text t = { b, indent, called, and };
+	size_t n = cassette_diff(one, other, differs_text, &t);
 	if (n > CASSETTE_DIFFERENCES_MAX)
 		(void)buf_printf(b, "%smore differences are not shown\n", indent);
 	return buf_ok(b) ? 0 : -b->failed;
