@@ -113,6 +113,8 @@ struct str app_media_type(struct arena *a, const char *name);
 int app_import(struct app *a, const char *file);
 /* Rules of a component on recorded answers (weir check --answers); returns an exit code. */
 int app_check_answers(struct app *a, const struct component *k, const char *file);
+/* What a run over this input would send first, on stdout. Nothing is sent or kept. Returns an exit code. */
+int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source);
 /* The row of a command by its name. */
 const struct command *app_command(const char *name);
 
@@ -139,6 +141,7 @@ int cmd_sample_api(int argc, char **argv);
 int cmd_runs(int argc, char **argv);
 int cmd_runs_export(int argc, char **argv);
 int cmd_run_replay(int argc, char **argv);
+int cmd_run_over(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_entries(int argc, char **argv);
 int cmd_systems(int argc, char **argv);

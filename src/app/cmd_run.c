@@ -34,6 +34,7 @@ struct run_command {
 	int interrupted;  /* signal */
 	bool is_over, by_network;
 	enum run_state state;
+	bool is_plan;	/* --plan: say what would be sent */
 	bool has_ended; /* --resume of a run that needs no more work */
 	bool retries;	/* --retry-failed */
 	bool discards;	/* nobody wants the items */
@@ -78,6 +79,7 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		{ .name = "from", .value = &rc->from },
 		{ .name = "retry-failed", .present = &rc->retries },
 		{ .name = "window", .value = &rc->window },
+		{ .name = "plan", .present = &rc->is_plan },
 		{ .name = NULL },
 	};
 	int first;
@@ -96,6 +98,8 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		rc->from_items = TAKE(rc->items);
 	if (rc->retries && !rc->resume)
 		return app_usage(rc->command, "--retry-failed: of which run? Add --resume ID"), false;
+	if (rc->is_plan && (rc->resume || rc->n_uploads))
+		return app_usage(rc->command, "--plan shows what a new run would send; leave --resume and files out"), false;
 	if (rc->has_data && rc->items)
 		return app_usage(rc->command, "-d gives one item and --items many; use one of them"), false;
 	return true;
@@ -352,8 +356,26 @@ static int exit_code(const struct run_command *rc)
 	}
 }
 
+/* Neither the store is opened nor an environment looked for. */
+static int plan_all(struct run_command *rc)
+{
+	struct str dataflow;
+	int code = app_open(&rc->app, false);
+	struct component *k = code == EXIT_OK ? app_component(&rc->app, rc->file, &dataflow) : NULL;
+	rc->plan = k ? app_plan(&rc->app, k, dataflow) : NULL;
+	component_unref(k);
+	if (code == EXIT_OK)
+		code = rc->plan ? source_prepare(rc) : app_refusal(EXIT_INVALID);
+	if (code != EXIT_OK)
+		return code;
+	struct run_source source = source_face(rc->source);
+	return app_run_plan(&rc->app, rc->plan, &source);
+}
+
 static int run_all(struct run_command *rc)
 {
+	if (rc->is_plan)
+		return plan_all(rc);
 	int code = app_open(&rc->app, true);
 	if (code == EXIT_OK)
 		code = rc->resume ? resume_prepare(rc) : file_prepare(rc);
@@ -413,6 +435,8 @@ int cmd_run(int argc, char **argv)
 {
 	if (has_flag(argc, argv, "--replay"))
 		return cmd_run_replay(argc, argv);
+	if (has_flag(argc, argv, "--over"))
+		return cmd_run_over(argc, argv);
 
 	struct run_command rc = { .command = app_command("run"), .data = value_object() };
 	arena_init(&rc.arena, 0);

@@ -22,6 +22,8 @@ const struct command commands[] = {
 	  "  --from STEP       with --resume: that step and those behind it are done again, for all items or --items 3,5-9\n"
 	  "  --retry-failed    with --resume: its failed items are done again, and only those\n"
 	  "  --replay ID       a recorded run once more, from the ledger alone: nothing is sent, what differs is told\n"
+	  "  --over ID         the file over the input and answers of a recorded run: which requests and outputs change\n"
+	  "  --plan            the requests that a run would begin with; nothing is sent or kept\n"
 	  "  --window N        items under way at once (default 512)\n" },
 	{ "call", "call [-f FILE] [-o FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
 	  "Examples:\n"

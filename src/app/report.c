@@ -48,6 +48,17 @@ static void write_end(struct buf *b, const struct cassette_finding *f)
 	}
 }
 
+/* Of an entry what is written; its id and whether it was new are of that day. */
+static struct value entry_shown(const struct value *entry, struct member room[3])
+{
+	static const char *const names[] = { "data", "key", "mode" };
+	struct value v = { .kind = VALUE_OBJECT, .members = room };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (value_get_c(entry, names[i]))
+			room[v.len++] = (struct member){ str_c(names[i]), *value_get_c(entry, names[i]) };
+	return v;
+}
+
 void finding_write(struct buf *b, const struct cassette_finding *f)
 {
 	if (f->verdict == CASSETTE_SAME)
@@ -61,8 +72,15 @@ void finding_write(struct buf *b, const struct cassette_finding *f)
 	else
 		write_end(b, f);
 	(void)buf_append_char(b, '\n');
-	if (f->verdict == CASSETTE_CHANGED)
-		(void)cassette_diff_write(b, f->recorded, f->now, "  ");
+	if (f->verdict != CASSETTE_CHANGED)
+		return;
+	struct member rooms[2][3];
+	struct value recorded = *f->recorded, now = *f->now;
+	if (f->kind == CASSETTE_ENTRY) {
+		recorded = entry_shown(f->recorded, rooms[0]);
+		now = entry_shown(f->now, rooms[1]);
+	}
+	(void)cassette_diff_write(b, &recorded, &now, "  ");
 }
 
 /* ---- results ---- */
