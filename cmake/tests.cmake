@@ -55,3 +55,9 @@ foreach(path ${scenario_suites})
       ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR};WEIR_SUITES=${CMAKE_SOURCE_DIR}/../shared/suites")
   endif()
 endforeach()
+
+# The examples' cassettes, played: needs no network and no peer.
+if(TARGET weir)
+  add_test(NAME examples/cassettes COMMAND weir test examples/weather examples/02-orders WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(examples/cassettes PROPERTIES LABELS scenario TIMEOUT 120)
+endif()

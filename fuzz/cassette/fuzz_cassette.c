@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cassettes that anybody wrote: never a crash, and what was read is written so that it reads as the same again. Redaction, comparison with itself and
- * update by itself change nothing that they should not.
+ * Cassettes that anybody wrote: never a crash, and what was read is written so that it reads as the same again.
+ * Redaction, comparison with itself and update by itself change nothing that they should not.
  */
 #include "base/auto.h"
 #include "cassette/cassette.h"

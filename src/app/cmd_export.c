@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-struct export {
+struct export
+{
 	struct app app;
 	const char *items, *output;
 	struct cassette tape;
@@ -19,7 +20,8 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 	r->e = *e;
 	if (plan) {
 		r->row = *row;
-		struct str *texts[] = { &r->row.component, &r->row.dataflow, &r->row.version, &r->row.env, &r->row.trigger };
+		struct str *texts[] = { &r->row.component, &r->row.dataflow, &r->row.version, &r->row.env,
+					&r->row.trigger };
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			*texts[i] = arena_str(&r->arena, *texts[i]);
 		r->row.steps = r->row.problem = STR_NULL;
@@ -87,7 +89,10 @@ static void say_differences(const struct export *x, const struct cassette *now)
 	buf_init(&b, 1u << 20);
 	(void)cassette_compare(&x->tape, now, true, on_finding, &b);
 	if (b.len && !x->tape.redact.len)
-		fprintf(stderr, "weir: played again, the run makes other requests than it made then; the cassette has the new ones:\n%.*s", STR_ARG(buf_str(&b)));
+		fprintf(stderr,
+			"weir: played again, the run makes other requests than it made then; the cassette has the new "
+			"ones:\n%.*s",
+			STR_ARG(buf_str(&b)));
 	buf_done(&b);
 }
 
@@ -98,7 +103,8 @@ static int export_write(struct export *x)
 	buf_init(&b, CASSETTE_MAX_BYTES);
 	int code = cassette_write(&x->tape, &b);
 	if (code < 0)
-		err_set(&e, ERR_LIMIT, "the cassette is larger than %u MiB: choose fewer items with --items 0-9", CASSETTE_MAX_BYTES >> 20);
+		err_set(&e, ERR_LIMIT, "the cassette is larger than %u MiB: choose fewer items with --items 0-9",
+			CASSETTE_MAX_BYTES >> 20);
 	else
 		(void)app_bytes_write(buf_str(&b), x->output ? x->output : "-", &e);
 	buf_done(&b);
@@ -111,16 +117,16 @@ static int export_run(struct export *x, const char *id)
 {
 	struct err e = ERR_INIT;
 	struct cassette now;
-	uint64_t from = 0, to, items = 0;
+	uint64_t from = 0, to = CASSETTE_MAX_ITEMS, items = 0;
 	int code = recalled_open(&x->run, &x->app, id);
 	if (code != EXIT_OK)
 		return code;
-	to = x->run.row.items_in ? x->run.row.items_in - 1 : 0;
 	if (x->items && !item_range(x->items, &from, &to))
 		return app_usage(app_command("runs"), "--items %s: write an item's number, or two as in 0-9", x->items);
 	cassette_init(&now);
 	struct cassette_play play = { .loop = x->app.loop, .scripts = x->app.services.scripts, .plan = x->run.plan };
-	if (cassette_record(&x->tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, from, to, &items, &e) == 0 && !items)
+	if (cassette_record(&x->tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, from, to, &items, &e) == 0 &&
+	    !items)
 		err_set(&e, ERR_NOT_FOUND, "run %s has no such items", id);
 	if (e.code == 0 && cassette_redact(&x->tape, &e) == 0 && cassette_play(&x->tape, &play, &now, &e) == 0) {
 		say_differences(x, &now);
@@ -131,7 +137,8 @@ static int export_run(struct export *x, const char *id)
 	if (e.code)
 		app_say("%s", e.msg);
 	else if (!x->app.flags.quiet)
-		fprintf(stderr, "run %s: %llu item%s on the cassette\n", id, (unsigned long long)items, items == 1 ? "" : "s");
+		fprintf(stderr, "run %s: %llu item%s on the cassette\n", id, (unsigned long long)items,
+			items == 1 ? "" : "s");
 	return e.code ? app_refusal(EXIT_INVALID) : export_write(x);
 }
 
@@ -148,7 +155,9 @@ int cmd_runs_export(int argc, char **argv)
 	cassette_init(&x.tape);
 	if (app_flags_parse(app_command("runs"), argc, argv, &x.app.flags, flags, &first)) {
 		if (first + 2 != argc)
-			code = app_usage(app_command("runs"), "export wants one run's number, as in `weir runs export 17 -o paris.cassette.ndjson`");
+			code = app_usage(
+			    app_command("runs"),
+			    "export wants one run's number, as in `weir runs export 17 -o paris.cassette.ndjson`");
 		else
 			code = app_open(&x.app, true);
 		if (first + 2 == argc && code == EXIT_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What would be sent: a changed file over yesterday's ledger (weir run FILE --over ID), and a run that stops at each item's first call (--plan). Nothing
- * is sent and nothing is kept.
+ * What would be sent: a changed file over yesterday's ledger (weir run FILE --over ID), and a run that stops at each
+ * item's first call (--plan). Nothing is sent and nothing is kept.
  */
 #include "app/cassettes.h"
 
@@ -72,7 +72,8 @@ static bool item_ends_at_call(const struct over *x, uint64_t item)
 {
 	for (size_t i = 0; i < x->now->n; i++) {
 		const struct cassette_line *l = &x->now->lines[i];
-		if (l->item == item && value_is_string(value_get_c(value_get_c(&l->v, "problem"), "type"), STR("would_be_sent")))
+		if (l->item == item &&
+		    value_is_string(value_get_c(value_get_c(&l->v, "problem"), "type"), STR("would_be_sent")))
 			return true;
 	}
 	return false;
@@ -109,7 +110,8 @@ static void tally_print(struct tally *t, const char *name)
 	buf_done(&t->text);
 }
 
-static int stretch_compare(struct over *x, uint64_t from, uint64_t to)
+/* How many items there were. */
+static uint64_t stretch_compare(struct over *x, uint64_t from, uint64_t to)
 {
 	struct cassette tape, then, now;
 	struct cassette_play play = { .loop = x->app.loop, .scripts = x->app.services.scripts, .plan = x->run.plan };
@@ -117,8 +119,8 @@ static int stretch_compare(struct over *x, uint64_t from, uint64_t to)
 	cassette_init(&tape);
 	cassette_init(&then);
 	cassette_init(&now);
-	if (cassette_record(&tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, from, to, &items, &x->e) == 0 && items &&
-	    cassette_play(&tape, &play, &then, &x->e) == 0 && cassette_update(&tape, &then) == 0) {
+	if (cassette_record(&tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, from, to, &items, &x->e) == 0 &&
+	    items && cassette_play(&tape, &play, &then, &x->e) == 0 && cassette_update(&tape, &then) == 0) {
 		play.plan = x->plan;
 		play.stops_at_changes = true;
 		x->now = &now;
@@ -129,7 +131,7 @@ static int stretch_compare(struct over *x, uint64_t from, uint64_t to)
 	cassette_done(&now);
 	cassette_done(&then);
 	cassette_done(&tape);
-	return x->e.code;
+	return x->e.code ? 0 : items;
 }
 
 static void over_print(struct over *x)
@@ -143,8 +145,8 @@ static void over_print(struct over *x)
 	tally_print(&x->entries, "entries");
 	tally_print(&x->outputs, "outputs");
 	tally_print(&x->problems, "problems");
-	printf("%llu items of run %s, %llu of them end at a call that would be sent; nothing was sent\n", (unsigned long long)x->items, x->id,
-	       (unsigned long long)x->would_send);
+	printf("%llu items of run %s, %llu of them end at a call that would be sent; nothing was sent\n",
+	       (unsigned long long)x->items, x->id, (unsigned long long)x->would_send);
 }
 
 /* The changed file, for the environment of the run. */
@@ -165,16 +167,20 @@ int cmd_run_over(int argc, char **argv)
 	const struct flag flags[] = { { .name = "over", .value = &x.id }, { .name = NULL } };
 	int first, code = EXIT_USAGE;
 	if (app_flags_parse(app_command("run"), argc, argv, &x.app.flags, flags, &first))
-		code = first + 1 == argc ? app_open(&x.app, true) : app_usage(app_command("run"), "--over wants the changed file, as in `weir run weather.yaml --over 17`");
+		code = first + 1 == argc
+			   ? app_open(&x.app, true)
+			   : app_usage(app_command("run"),
+				       "--over wants the changed file, as in `weir run weather.yaml --over 17`");
 	if (code == EXIT_OK)
 		code = recalled_open(&x.run, &x.app, x.id);
 	if (code == EXIT_OK)
 		code = changed_load(&x, argv[first]);
-	for (uint64_t at = 0; code == EXIT_OK && at < x.run.row.items_in; at += STRETCH)
-		if (stretch_compare(&x, at, at + STRETCH - 1) < 0) {
-			app_say("%s", x.e.msg);
-			code = app_refusal(EXIT_RUN_FAILED);
-		}
+	for (uint64_t at = 0; code == EXIT_OK && stretch_compare(&x, at, at + STRETCH - 1) > 0;)
+		at += STRETCH;
+	if (x.e.code) {
+		app_say("%s", x.e.msg);
+		code = app_refusal(EXIT_RUN_FAILED);
+	}
 	if (code == EXIT_OK)
 		over_print(&x);
 	plan_unref(x.plan);
@@ -201,8 +207,8 @@ static int input_take(struct app *a, const struct run_source *source, struct cas
 			struct value input;
 			if (item > CASSETTE_MAX_ITEMS)
 				return err_set(e, ERR_LIMIT, "a plan takes up to %d items", CASSETTE_MAX_ITEMS);
-			if (json_parse(&c->arena, str_split(&rest, '\n'), &opt, &input, NULL, e) < 0 || value_set(&c->arena, &l.v, STR("input"), input) < 0 ||
-			    !cassette_add(c, &l))
+			if (json_parse(&c->arena, str_split(&rest, '\n'), &opt, &input, NULL, e) < 0 ||
+			    value_set(&c->arena, &l.v, STR("input"), input) < 0 || !cassette_add(c, &l))
 				return e->code ? e->code : err_set(e, ERR_NO_MEMORY, "out of memory");
 		}
 	}
@@ -215,7 +221,8 @@ static void request_print(const struct cassette_line *l)
 	const struct value *method = value_get_c(request, "method"), *url = value_get_c(request, "url");
 	auto_buf struct buf b = { .max = 1u << 26 };
 	if (value_is(method, VALUE_STRING) && value_is(url, VALUE_STRING))
-		printf("    item %llu: %.*s %.*s\n", (unsigned long long)l->item, STR_ARG(value_text(method)), STR_ARG(value_text(url)));
+		printf("    item %llu: %.*s %.*s\n", (unsigned long long)l->item, STR_ARG(value_text(method)),
+		       STR_ARG(value_text(url)));
 	for (uint32_t i = 0; value_is(body, VALUE_OBJECT) && i < body->len && i < 1; i++) {
 		(void)json_write(&b, &body->members[i].value, JSON_COMPACT);
 		printf("      %.*s%s\n", STR_ARG(str_clip(buf_str(&b), 400)), b.len > 400 ? "..." : "");
@@ -234,8 +241,10 @@ static void step_print(const struct plan_step *s, const struct cassette *now)
 	arena_init(&a, 0);
 	for (size_t i = 0; i < now->n; i++)
 		n += now->lines[i].kind == CASSETTE_CALL && str_eq(now->lines[i].step, s->name);
-	struct str detail = s->kind->detail ? s->kind->detail(s, &a) : STR_NULL, promise = s->kind->promise ? s->kind->promise(s, &a) : STR_NULL;
-	printf("%.*s: %.*s, %llu request%s", STR_ARG(s->name), STR_ARG(detail), (unsigned long long)n, n == 1 ? "" : "s");
+	struct str detail = s->kind->detail ? s->kind->detail(s, &a) : STR_NULL,
+		   promise = s->kind->promise ? s->kind->promise(s, &a) : STR_NULL;
+	printf("%.*s: %.*s, %llu request%s", STR_ARG(s->name), STR_ARG(detail), (unsigned long long)n,
+	       n == 1 ? "" : "s");
 	printf(promise.len ? " (%.*s)\n" : "%.*s\n", STR_ARG(promise));
 	for (size_t i = 0, shown = 0; i < now->n && shown < SHOWN_MAX; i++)
 		if (now->lines[i].kind == CASSETTE_CALL && str_eq(now->lines[i].step, s->name)) {
@@ -259,16 +268,20 @@ static void plan_print(const struct plan *plan, const struct cassette *now)
 		done += l->kind == CASSETTE_OUTPUT;
 		at_call += is_sent;
 		failed += l->kind == CASSETTE_PROBLEM && !is_sent;
-		if (l->kind == CASSETTE_PROBLEM && !is_sent && failed <= SHOWN_MAX && value_is(value_get_c(problem, "detail"), VALUE_STRING))
-			printf("item %llu fails: %.*s\n", (unsigned long long)l->item, STR_ARG(value_text(value_get_c(problem, "detail"))));
+		if (l->kind == CASSETTE_PROBLEM && !is_sent && failed <= SHOWN_MAX &&
+		    value_is(value_get_c(problem, "detail"), VALUE_STRING))
+			printf("item %llu fails: %.*s\n", (unsigned long long)l->item,
+			       STR_ARG(value_text(value_get_c(problem, "detail"))));
 	}
-	printf("%llu items would send, %llu fail before, %llu need no call; nothing was sent\n", (unsigned long long)at_call, (unsigned long long)failed,
-	       (unsigned long long)done);
+	printf("%llu items would send, %llu fail before, %llu need no call; nothing was sent\n",
+	       (unsigned long long)at_call, (unsigned long long)failed, (unsigned long long)done);
 }
 
 int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source)
 {
-	struct cassette_play play = { .loop = a->loop, .scripts = a->services.scripts, .plan = plan, .stops_at_changes = true };
+	struct cassette_play play = {
+		.loop = a->loop, .scripts = a->services.scripts, .plan = plan, .stops_at_changes = true
+	};
 	struct cassette tape, now;
 	struct err e = ERR_INIT;
 	cassette_init(&tape);

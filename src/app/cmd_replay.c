@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weir run --replay ID: a recorded run once more, from the ledger alone. In stretches, so that memory does not grow with the run; each is played
- * twice, with another window, since a script that keeps something from item to item gives itself away when they come otherwise.
+ * weir run --replay ID: a recorded run once more, from the ledger alone. In stretches, so that memory does not grow
+ * with the run; each is played twice, with another window, since a script that keeps something from item to item gives
+ * itself away when they come otherwise.
  */
 #include "app/cassettes.h"
 
@@ -9,8 +10,8 @@
 
 #include <string.h>
 
-#define STRETCH 64    /* items played at once */
-#define TOLD_MAX 20   /* findings told of a run */
+#define STRETCH 64  /* items played at once */
+#define TOLD_MAX 20 /* findings told of a run */
 
 struct replay {
 	struct app app;
@@ -28,7 +29,8 @@ static void tell(struct replay *x, const struct cassette_finding *f)
 		return;
 	buf_init(&b, 1u << 20);
 	if (f->kind == CASSETTE_STEP)
-		(void)buf_printf(&b, "not deterministic: item %llu, step %.*s gave one thing, then another\n", (unsigned long long)f->item, STR_ARG(f->step));
+		(void)buf_printf(&b, "not deterministic: item %llu, step %.*s gave one thing, then another\n",
+				 (unsigned long long)f->item, STR_ARG(f->step));
 	else
 		finding_write(&b, f);
 	if (f->kind == CASSETTE_STEP)
@@ -61,16 +63,19 @@ static void outputs_write(struct replay *x, const struct cassette *played)
 			(void)sink_write(x->sink, value_get_c(&played->lines[i].v, "output"), &x->e);
 }
 
-static int stretch_play(struct replay *x, uint64_t from, uint64_t to)
+/* How many items there were. */
+static uint64_t stretch_play(struct replay *x, uint64_t from, uint64_t to)
 {
 	struct cassette tape, first, second;
-	struct cassette_play play = { .loop = x->app.loop, .scripts = x->app.services.scripts, .plan = x->run.plan, .with_steps = true };
+	struct cassette_play play = {
+		.loop = x->app.loop, .scripts = x->app.services.scripts, .plan = x->run.plan, .with_steps = true
+	};
 	uint64_t items = 0;
 	cassette_init(&tape);
 	cassette_init(&first);
 	cassette_init(&second);
-	if (cassette_record(&tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, from, to, &items, &x->e) == 0 && items &&
-	    cassette_play(&tape, &play, &first, &x->e) == 0) {
+	if (cassette_record(&tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, from, to, &items, &x->e) == 0 &&
+	    items && cassette_play(&tape, &play, &first, &x->e) == 0) {
 		play.window = 1;
 		if (cassette_play(&tape, &play, &second, &x->e) == 0) {
 			(void)cassette_compare(&tape, &first, true, on_recorded, x);
@@ -83,7 +88,7 @@ static int stretch_play(struct replay *x, uint64_t from, uint64_t to)
 	cassette_done(&second);
 	cassette_done(&first);
 	cassette_done(&tape);
-	return x->e.code;
+	return x->e.code ? 0 : items;
 }
 
 static int replay_run(struct replay *x)
@@ -97,9 +102,8 @@ static int replay_run(struct replay *x)
 	if (x->format && !format_parse(x->format, &format))
 		return app_usage(app_command("run"), "--format %s: write json, ndjson or csv", x->format);
 	x->sink = sink_open(x->output, format, &x->e);
-	for (uint64_t at = 0; x->sink && at < x->run.row.items_in; at += STRETCH)
-		if (stretch_play(x, at, at + STRETCH - 1) < 0)
-			break;
+	for (uint64_t at = 0; x->sink && stretch_play(x, at, at + STRETCH - 1) > 0;)
+		at += STRETCH;
 	if (x->sink && !x->e.code)
 		(void)sink_finish(x->sink, &x->e);
 	if (x->e.code) {
@@ -109,8 +113,9 @@ static int replay_run(struct replay *x)
 	if (x->wrong > TOLD_MAX)
 		fprintf(stderr, "%llu more differences are not shown\n", (unsigned long long)(x->wrong - TOLD_MAX));
 	if (!x->app.flags.quiet)
-		fprintf(stderr, "run %s replayed: %llu items, %llu requests the same, %llu differences; nothing was sent\n", x->id,
-			(unsigned long long)x->items, (unsigned long long)x->same, (unsigned long long)x->wrong);
+		fprintf(stderr,
+			"run %s replayed: %llu items, %llu requests the same, %llu differences; nothing was sent\n",
+			x->id, (unsigned long long)x->items, (unsigned long long)x->same, (unsigned long long)x->wrong);
 	return x->wrong ? EXIT_RUN_FAILED : EXIT_OK;
 }
 
@@ -125,7 +130,10 @@ int cmd_run_replay(int argc, char **argv)
 	};
 	int first, code = EXIT_USAGE;
 	if (app_flags_parse(app_command("run"), argc, argv, &x.app.flags, flags, &first)) {
-		code = first == argc ? app_open(&x.app, true) : app_usage(app_command("run"), "--replay takes the run's own version of the component; leave %s out", argv[first]);
+		code = first == argc ? app_open(&x.app, true)
+				     : app_usage(app_command("run"),
+						 "--replay takes the run's own version of the component; leave %s out",
+						 argv[first]);
 		if (first == argc && code == EXIT_OK)
 			code = replay_run(&x);
 	}

@@ -108,8 +108,9 @@ static void on_finding(void *arg, const struct cassette_finding *f)
 	/* An answer that is missing is nothing to get used to. */
 	if (is_unanswered(f)) {
 		const struct value *detail = value_get_c(f->now, "detail");
-		(void)buf_printf(&b, "item %llu: %.*s\n", (unsigned long long)f->item,
-				 STR_ARG(value_is(detail, VALUE_STRING) ? value_text(detail) : STR("no answer is recorded")));
+		(void)buf_printf(
+		    &b, "item %llu: %.*s\n", (unsigned long long)f->item,
+		    STR_ARG(value_is(detail, VALUE_STRING) ? value_text(detail) : STR("no answer is recorded")));
 	} else if (f->verdict == CASSETTE_SAME || v->updates) {
 		return;
 	} else {
@@ -119,7 +120,8 @@ static void on_finding(void *arg, const struct cassette_finding *f)
 	(void)cassette_add(&v->why, &l);
 }
 
-static void report_items(struct test_command *t, const struct cassette *c, const char *file, struct str suite, const struct verdicts *v)
+static void report_items(struct test_command *t, const struct cassette *c, const char *file, struct str suite,
+			 const struct verdicts *v)
 {
 	size_t at = 0;
 	for (size_t i = 0; i < c->n; i++) {
@@ -155,7 +157,8 @@ static int rewrite(const char *file, struct cassette *c, const struct cassette *
 	return app_bytes_write(buf_str(&text), file, e);
 }
 
-static int play(struct test_command *t, const char *file, struct cassette *c, struct plan *plan, struct str text, struct err *e)
+static int play(struct test_command *t, const char *file, struct cassette *c, struct plan *plan, struct str text,
+		struct err *e)
 {
 	struct cassette_play p = { .loop = t->app.loop, .scripts = t->app.services.scripts, .plan = plan };
 	struct verdicts v = { .updates = t->update };
@@ -195,7 +198,8 @@ static bool test_cassette(struct test_command *t, const char *component, struct 
 		if (plan)
 			(void)play(t, file, &c, plan, buf_str(&text), &e);
 		else
-			(void)err_set(&e, ERR_INVALID, "%s cannot be used for dataflow %.*s, environment %.*s", component, STR_ARG(c.dataflow), STR_ARG(c.env));
+			(void)err_set(&e, ERR_INVALID, "%s cannot be used for dataflow %.*s, environment %.*s",
+				      component, STR_ARG(c.dataflow), STR_ARG(c.env));
 		plan_unref(plan);
 		component_unref(k);
 		t->app.env.env = STR("");
@@ -269,7 +273,8 @@ static int test_all(struct test_command *t, int n, char **paths)
 	if (t->is_refused)
 		return app_refusal(EXIT_INVALID);
 	if (!t->found) {
-		app_say("no cassette was found: make one with `weir runs export ID -o tests/NAME.cassette.ndjson` beside the component");
+		app_say("no cassette was found: make one with `weir runs export ID -o tests/NAME.cassette.ndjson` "
+			"beside the component");
 		return EXIT_INVALID;
 	}
 	if (!t->app.flags.quiet)
@@ -289,7 +294,8 @@ int cmd_test(int argc, char **argv)
 	};
 	int first, code = EXIT_USAGE;
 	if (app_flags_parse(t.command, argc, argv, &t.app.flags, flags, &first))
-		code = first < argc ? test_all(&t, argc - first, argv + first) : app_usage(t.command, "which component file, or directory of them?");
+		code = first < argc ? test_all(&t, argc - first, argv + first)
+				    : app_usage(t.command, "which component file, or directory of them?");
 	list_free(&t.cassettes);
 	app_close(&t.app);
 	return code;

@@ -37,14 +37,19 @@ static void write_call(struct buf *b, const struct cassette_finding *f)
 
 static void write_end(struct buf *b, const struct cassette_finding *f)
 {
-	const char *what = f->kind == CASSETTE_ENTRY ? "entry" : f->kind == CASSETTE_OUTPUT ? "output" : f->kind == CASSETTE_STEP ? "item" : "problem";
+	const char *what = f->kind == CASSETTE_ENTRY	? "entry"
+			   : f->kind == CASSETTE_OUTPUT ? "output"
+			   : f->kind == CASSETTE_STEP	? "item"
+							: "problem";
 	if (f->verdict == CASSETTE_CHANGED) {
 		(void)buf_printf(b, "the %s has changed", what);
 	} else if (f->kind == CASSETTE_PROBLEM) {
-		(void)buf_append_c(b, f->verdict == CASSETTE_NEW ? "the item fails now: " : "the item does not fail any more; it did: ");
+		(void)buf_append_c(b, f->verdict == CASSETTE_NEW ? "the item fails now: "
+								 : "the item does not fail any more; it did: ");
 		write_problem(b, f->now ? f->now : f->recorded);
 	} else {
-		(void)buf_printf(b, f->verdict == CASSETTE_NEW ? "an %s that was not there" : "the recorded %s is missing", what);
+		(void)buf_printf(
+		    b, f->verdict == CASSETTE_NEW ? "an %s that was not there" : "the recorded %s is missing", what);
 	}
 }
 
@@ -176,7 +181,8 @@ int report_end(struct report *r, const char *junit, struct err *e)
 		printf("1..%u\n", n);
 	(void)fflush(stdout);
 	buf_init(&b, XML_MAX_BYTES);
-	(void)buf_printf(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%u\" failures=\"%u\">\n", n, r->failed);
+	(void)buf_printf(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%u\" failures=\"%u\">\n",
+			 n, r->failed);
 	(void)buf_printf(&b, " <testsuite name=\"weir\" tests=\"%u\" failures=\"%u\">\n", n, r->failed);
 	(void)buf_append_str(&b, buf_str(&r->xml));
 	(void)buf_append_c(&b, " </testsuite>\n</testsuites>\n");

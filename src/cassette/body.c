@@ -10,7 +10,8 @@ static void base64_write(struct buf *b, struct str bytes)
 	const unsigned char *p = (const unsigned char *)bytes.ptr;
 	for (size_t i = 0; i < bytes.len; i += 3) {
 		size_t left = bytes.len - i;
-		unsigned three = (unsigned)p[i] << 16 | (left > 1 ? (unsigned)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0u);
+		unsigned three =
+		    (unsigned)p[i] << 16 | (left > 1 ? (unsigned)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0u);
 		(void)buf_append_char(b, digits[three >> 18]);
 		(void)buf_append_char(b, digits[three >> 12 & 63]);
 		(void)buf_append_char(b, left > 1 ? digits[three >> 6 & 63] : '=');
@@ -65,7 +66,8 @@ struct value body_of_bytes(struct arena *a, struct str bytes, bool is_json)
 
 bool body_to_bytes(struct arena *a, const struct value *body, struct str *ret)
 {
-	const struct value *json = value_get_c(body, BODY_JSON), *text = value_get_c(body, BODY_TEXT), *base64 = value_get_c(body, BODY_BASE64);
+	const struct value *json = value_get_c(body, BODY_JSON), *text = value_get_c(body, BODY_TEXT),
+			   *base64 = value_get_c(body, BODY_BASE64);
 	auto_buf struct buf b = { .max = 2 * (size_t)CASSETTE_MAX_BYTES };
 	*ret = STR_NULL;
 	if (!body || body->kind == VALUE_NULL)
@@ -107,7 +109,8 @@ int answer_of_row(struct arena *a, const struct ledger_row *row, struct value *r
 	(void)value_remove(&v, STR("timings"));
 	(void)value_remove(&v, STR("rest"));
 	struct value body = body_of_bytes(a, row->body, type_is_json(value_get_c(&v, "headers")));
-	if (body.kind == VALUE_ABSENT || value_set(a, &v, STR("body"), body) < 0 || value_set(a, &v, STR("status"), value_int(a, row->code)) < 0)
+	if (body.kind == VALUE_ABSENT || value_set(a, &v, STR("body"), body) < 0 ||
+	    value_set(a, &v, STR("status"), value_int(a, row->code)) < 0)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	*ret = v;
 	return 0;
@@ -135,7 +138,9 @@ int answer_to_row(struct arena *a, const struct value *answer, struct ledger_row
 	row->code = (int32_t)status;
 	row->head = arena_str(a, buf_str(&b));
 	if (call_answer_read(row->head, row->code, row->body, a, &x, NULL) < 0)
-		return err_set(e, ERR_INVALID, "answer: headers are a list of [name, text]; error and certainty are names that Weir knows");
+		return err_set(
+		    e, ERR_INVALID,
+		    "answer: headers are a list of [name, text]; error and certainty are names that Weir knows");
 	return 0;
 }
 
@@ -147,7 +152,8 @@ static void drop_agent(struct value *headers)
 	uint32_t n = 0;
 	for (uint32_t i = 0; value_is(headers, VALUE_ARRAY) && i < headers->len; i++) {
 		const struct value *name = value_at(&headers->items[i], 0), *text = value_at(&headers->items[i], 1);
-		bool is_ours = value_is_string(name, STR("User-Agent")) && value_is(text, VALUE_STRING) && str_starts(value_text(text), STR("weir/"));
+		bool is_ours = value_is_string(name, STR("User-Agent")) && value_is(text, VALUE_STRING) &&
+			       str_starts(value_text(text), STR("weir/"));
 		if (!is_ours)
 			headers->items[n++] = headers->items[i];
 	}
@@ -190,11 +196,15 @@ int request_to_text(struct arena *a, const struct value *request, struct str *re
 
 bool problem_is_believed(const struct value *problem)
 {
-	/* time, memory, disk, folder and credentials of that day; and ends that the driver comes to only while it sends */
-	static const char *const types[] = { "script_timeout", "script_no_memory", "script_killed", "script_unavailable", "missing_secret",
-					     "file_missing",   "redirect_refused", "internal",	    "store",		  "list_changed",
-					     "too_many_items", "invalid_list",	   "no_list",	    "too_large",	  "out_of_memory",
-					     "damaged_record", "entry_conflict" };
+	/* time, memory, disk, folder and credentials of that day; and ends that the driver comes to only while it sends
+	 */
+	static const char *const types[] = {
+		"script_timeout", "script_no_memory", "script_killed",	  "script_unavailable",
+		"missing_secret", "file_missing",     "redirect_refused", "internal",
+		"store",	  "list_changed",     "too_many_items",	  "invalid_list",
+		"no_list",	  "too_large",	      "out_of_memory",	  "damaged_record",
+		"entry_conflict"
+	};
 	const struct value *type = value_get_c(problem, "type");
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (value_is_string(type, str_c(types[i])))

@@ -24,7 +24,8 @@ struct cassette_line *cassette_add(struct cassette *c, const struct cassette_lin
 {
 	if (c->n == c->cap) {
 		size_t cap = c->cap ? c->cap * 2 : 64;
-		struct cassette_line *grown = c->n < CASSETTE_MAX_LINES ? alloc_realloc(c->lines, cap * sizeof(*grown)) : NULL;
+		struct cassette_line *grown =
+		    c->n < CASSETTE_MAX_LINES ? alloc_realloc(c->lines, cap * sizeof(*grown)) : NULL;
 		if (!grown)
 			return NULL;
 		c->lines = grown;
@@ -56,9 +57,11 @@ void cassette_sort(struct cassette *c)
 		return;
 	for (size_t width = 1; width < c->n; width *= 2) {
 		for (size_t at = 0; at < c->n; at += 2 * width) {
-			size_t mid = at + width < c->n ? at + width : c->n, end = at + 2 * width < c->n ? at + 2 * width : c->n;
+			size_t mid = at + width < c->n ? at + width : c->n,
+			       end = at + 2 * width < c->n ? at + 2 * width : c->n;
 			for (size_t i = at, k = mid, out = at; out < end; out++)
-				to[out] = i < mid && (k >= end || by_place(&from[i], &from[k]) <= 0) ? from[i++] : from[k++];
+				to[out] =
+				    i < mid && (k >= end || by_place(&from[i], &from[k]) <= 0) ? from[i++] : from[k++];
 		}
 		struct cassette_line *swap = from;
 		from = to;
@@ -108,7 +111,9 @@ static int read_head(struct cassette *c, const struct value *v, struct err *e)
 	uint64_t version = 0, now = 0, run = 0;
 	const struct value *redact = value_get_c(v, "redact");
 	if (read_u64(v, "weir_cassette", 1, &version, e) < 0 || !version)
-		return err_set(e, ERR_INVALID, "a cassette begins with a line { \"weir_cassette\": 1, component, dataflow, env, now, run, seed }");
+		return err_set(
+		    e, ERR_INVALID,
+		    "a cassette begins with a line { \"weir_cassette\": 1, component, dataflow, env, now, run, seed }");
 	if (read_text(v, "component", &c->component, e) < 0 || read_text(v, "dataflow", &c->dataflow, e) < 0 ||
 	    read_u64(v, "now", INT64_MAX, &now, e) < 0 || read_u64(v, "run", INT64_MAX, &run, e) < 0 ||
 	    read_u64(v, "seed", INT64_MAX, &c->seed, e) < 0)
@@ -163,7 +168,8 @@ static int check_problem(struct cassette_line *l, struct err *e)
 {
 	const struct value *problem = value_get_c(&l->v, "problem"), *state = value_get_c(&l->v, "state");
 	if (!value_is(problem, VALUE_OBJECT) ||
-	    !(value_is_string(state, STR("failed")) || value_is_string(state, STR("unknown")) || value_is_string(state, STR("kept"))))
+	    !(value_is_string(state, STR("failed")) || value_is_string(state, STR("unknown")) ||
+	      value_is_string(state, STR("kept"))))
 		return err_set(e, ERR_INVALID, "problem is an object, state is failed, unknown or kept");
 	const struct value *step = value_get_c(problem, "step");
 	l->step = value_is(step, VALUE_STRING) ? value_text(step) : STR_NULL;
@@ -172,8 +178,11 @@ static int check_problem(struct cassette_line *l, struct err *e)
 
 static int read_line(struct cassette *c, const struct value *v, struct err *e)
 {
-	static const char *const names[] = { [CASSETTE_INPUT] = "input",     [CASSETTE_CALL] = "request", [CASSETTE_ENTRY] = "entry",
-					     [CASSETTE_OUTPUT] = "output", [CASSETTE_PROBLEM] = "problem" };
+	static const char *const names[] = { [CASSETTE_INPUT] = "input",
+					     [CASSETTE_CALL] = "request",
+					     [CASSETTE_ENTRY] = "entry",
+					     [CASSETTE_OUTPUT] = "output",
+					     [CASSETTE_PROBLEM] = "problem" };
 	struct cassette_line l = { .kind = CASSETTE_STEP, .v = *v };
 	int code;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -210,14 +219,16 @@ static int check_items(const struct cassette *c, struct err *e)
 {
 	size_t items = 0;
 	for (size_t i = 0; i < c->n; i++) {
-		bool is_first = i == 0 || c->lines[i - 1].item != c->lines[i].item, is_input = c->lines[i].kind == CASSETTE_INPUT;
+		bool is_first = i == 0 || c->lines[i - 1].item != c->lines[i].item,
+		     is_input = c->lines[i].kind == CASSETTE_INPUT;
 		items += is_first;
 		if (is_first != is_input)
 			return err_set(e, ERR_INVALID, "item %llu has %s", (unsigned long long)c->lines[i].item,
 				       is_input ? "two lines of input" : "no line of input");
 	}
 	if (!items || items > CASSETTE_MAX_ITEMS)
-		return err_set(e, ERR_INVALID, items ? "more than %d items" : "no item (at most %d)", CASSETTE_MAX_ITEMS);
+		return err_set(e, ERR_INVALID, items ? "more than %d items" : "no item (at most %d)",
+			       CASSETTE_MAX_ITEMS);
 	return 0;
 }
 

@@ -10,8 +10,8 @@
 #define BODY_BASE64 "base64"
 
 /*
- * Bytes as a value: { json } where that loses nothing (the same bytes written compactly, or `is_json`, where white space says nothing), { text },
- * { base64 }, null for none. Absent when out of memory.
+ * Bytes as a value: { json } where that loses nothing (the same bytes written compactly, or `is_json`, where white
+ * space says nothing), { text }, { base64 }, null for none. Absent when out of memory.
  */
 struct value body_of_bytes(struct arena *a, struct str bytes, bool is_json);
 /* And back, in `a`. False for what is no body. */

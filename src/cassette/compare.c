@@ -18,7 +18,8 @@ static void told(struct comparison *x, const struct cassette_finding *f)
 }
 
 /* The first line of a kind and step among from..to; NULL = none. */
-static const struct cassette_line *find(const struct cassette *c, size_t from, size_t to, enum cassette_kind kind, struct str step)
+static const struct cassette_line *find(const struct cassette *c, size_t from, size_t to, enum cassette_kind kind,
+					struct str step)
 {
 	for (size_t i = from; i < to; i++)
 		if (c->lines[i].kind == kind && str_eq(c->lines[i].step, step))
@@ -39,7 +40,8 @@ static bool is_believed(const struct comparison *x, struct str step)
 {
 	for (size_t i = x->r_from; i < x->r_to; i++) {
 		const struct cassette_line *l = &x->recorded->lines[i];
-		if (l->kind == CASSETTE_PROBLEM && str_eq(l->step, step) && problem_is_believed(value_get_c(&l->v, "problem")))
+		if (l->kind == CASSETTE_PROBLEM && str_eq(l->step, step) &&
+		    problem_is_believed(value_get_c(&l->v, "problem")))
 			return true;
 	}
 	return false;
@@ -69,7 +71,8 @@ static bool entries_same(const struct value *recorded, const struct value *now)
 	return true;
 }
 
-static void compare_effect(struct comparison *x, enum cassette_kind kind, const struct cassette_line *r, const struct cassette_line *n)
+static void compare_effect(struct comparison *x, enum cassette_kind kind, const struct cassette_line *r,
+			   const struct cassette_line *n)
 {
 	const char *name = kind == CASSETTE_CALL ? "request" : "entry";
 	struct cassette_finding f = { .kind = kind, .item = (r ? r : n)->item, .step = (r ? r : n)->step };
@@ -95,13 +98,15 @@ static void compare_effects(struct comparison *x, enum cassette_kind kind)
 	}
 	for (size_t i = x->n_from; i < x->n_to; i++) {
 		const struct cassette_line *n = &x->now->lines[i];
-		if (n->kind == kind && !find(x->now, x->n_from, i, kind, n->step) && !find(x->recorded, x->r_from, x->r_to, kind, n->step))
+		if (n->kind == kind && !find(x->now, x->n_from, i, kind, n->step) &&
+		    !find(x->recorded, x->r_from, x->r_to, kind, n->step))
 			compare_effect(x, kind, NULL, n);
 	}
 }
 
 /* The k-th line of a kind, kept problems left out. */
-static const struct cassette_line *nth(const struct cassette *c, size_t from, size_t to, enum cassette_kind kind, size_t k)
+static const struct cassette_line *nth(const struct cassette *c, size_t from, size_t to, enum cassette_kind kind,
+				       size_t k)
 {
 	for (size_t i = from; i < to; i++) {
 		const struct cassette_line *l = &c->lines[i];
@@ -116,13 +121,17 @@ static void compare_ends(struct comparison *x, enum cassette_kind kind)
 {
 	const char *name = kind == CASSETTE_OUTPUT ? "output" : "problem";
 	for (size_t k = 0;; k++) {
-		const struct cassette_line *r = nth(x->recorded, x->r_from, x->r_to, kind, k), *n = nth(x->now, x->n_from, x->n_to, kind, k);
+		const struct cassette_line *r = nth(x->recorded, x->r_from, x->r_to, kind, k),
+					   *n = nth(x->now, x->n_from, x->n_to, kind, k);
 		if (!r && !n)
 			return;
 		struct cassette_finding f = { .kind = kind, .item = (r ? r : n)->item, .step = (n ? n : r)->step };
 		f.recorded = r ? value_get_c(&r->v, name) : NULL;
 		f.now = n ? value_get_c(&n->v, name) : NULL;
-		f.verdict = !r ? CASSETTE_NEW : !n ? CASSETTE_GONE : value_eq(f.recorded, f.now) ? CASSETTE_SAME : CASSETTE_CHANGED;
+		f.verdict = !r				  ? CASSETTE_NEW
+			    : !n			  ? CASSETTE_GONE
+			    : value_eq(f.recorded, f.now) ? CASSETTE_SAME
+							  : CASSETTE_CHANGED;
 		told(x, &f);
 	}
 }
@@ -134,7 +143,8 @@ static size_t stretch(const struct cassette *c, size_t from, uint64_t item)
 	return from;
 }
 
-size_t cassette_compare(const struct cassette *recorded, const struct cassette *now, bool is_strict, cassette_tell *tell, void *arg)
+size_t cassette_compare(const struct cassette *recorded, const struct cassette *now, bool is_strict,
+			cassette_tell *tell, void *arg)
 {
 	struct comparison x = { .recorded = recorded, .now = now, .is_strict = is_strict, .tell = tell, .arg = arg };
 	for (size_t i = 0; i < recorded->n; i = x.r_to) {
@@ -160,7 +170,8 @@ static const struct cassette_line *played(const struct cassette *now, const stru
 	return NULL;
 }
 
-size_t cassette_compare_steps(const struct cassette *first, const struct cassette *second, cassette_tell *tell, void *arg)
+size_t cassette_compare_steps(const struct cassette *first, const struct cassette *second, cassette_tell *tell,
+			      void *arg)
 {
 	size_t wrong = 0;
 	uint64_t told_item = UINT64_MAX;
@@ -169,7 +180,9 @@ size_t cassette_compare_steps(const struct cassette *first, const struct cassett
 		if (l->kind != CASSETTE_STEP || l->item == told_item)
 			continue;
 		const struct cassette_line *other = played(second, l);
-		struct cassette_finding f = { .verdict = CASSETTE_CHANGED, .kind = CASSETTE_STEP, .item = l->item, .step = l->step };
+		struct cassette_finding f = {
+			.verdict = CASSETTE_CHANGED, .kind = CASSETTE_STEP, .item = l->item, .step = l->step
+		};
 		f.recorded = value_get_c(&l->v, "step");
 		f.now = other ? value_get_c(&other->v, "step") : NULL;
 		if (!f.now || value_eq(f.recorded, f.now)) /* where it ended otherwise, its problem says so */
@@ -217,7 +230,8 @@ int cassette_update(struct cassette *recorded, const struct cassette *now)
 		const struct cassette_line *p = played(now, l);
 		bool is_effect = l->kind == CASSETTE_CALL || l->kind == CASSETTE_ENTRY;
 		bool is_end = l->kind == CASSETTE_OUTPUT || l->kind == CASSETTE_PROBLEM;
-		bool is_loaded = l->kind == CASSETTE_PROBLEM && value_is_string(value_get_c(&l->v, "state"), STR("kept"));
+		bool is_loaded =
+		    l->kind == CASSETTE_PROBLEM && value_is_string(value_get_c(&l->v, "state"), STR("kept"));
 		/* Attempts after the first may be hops elsewhere: they stay as they were recorded. */
 		if (is_effect && p && (l->kind == CASSETTE_ENTRY || l->attempt == 1) &&
 		    take_over(recorded, l, p, l->kind == CASSETTE_CALL ? "request" : "entry") < 0)

@@ -35,7 +35,8 @@ static void walk(struct diff *d, const struct value *x, const struct value *y, u
 	char number[24];
 	if (d->n > CASSETTE_DIFFERENCES_MAX || (x && y && value_eq(x, y)))
 		return;
-	if (!x || !y || x->kind != y->kind || depth > VALUE_DEPTH_MAX || (x->kind != VALUE_OBJECT && x->kind != VALUE_ARRAY)) {
+	if (!x || !y || x->kind != y->kind || depth > VALUE_DEPTH_MAX ||
+	    (x->kind != VALUE_OBJECT && x->kind != VALUE_ARRAY)) {
 		tell(d, x, y);
 		return;
 	}
@@ -116,9 +117,10 @@ int cassette_diff_write(struct buf *b, const struct value *recorded, const struc
 	return cassette_diff_write_as(b, recorded, now, indent, "recorded", "now");
 }
 
-int cassette_diff_write_as(struct buf *b, const struct value *one, const struct value *other, const char *indent, const char *called, const char *and)
+int cassette_diff_write_as(struct buf *b, const struct value *one, const struct value *other, const char *indent,
+			   const char *called, const char *and)
 {
-	struct diff_text t = { b, indent, called, and };
+	struct diff_text t = { b, indent, called, and};
 	size_t n = cassette_diff(one, other, differs_text, &t);
 	if (n > CASSETTE_DIFFERENCES_MAX)
 		(void)buf_printf(b, "%smore differences are not shown\n", indent);

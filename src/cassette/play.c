@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plays a cassette: its lines become the ledger of a store in memory, and the driver that resumes and replays runs does the rest. Services hold
- * no HTTP client and no secret, so that there is nothing to send with.
+ * Plays a cassette: its lines become the ledger of a store in memory, and the driver that resumes and replays runs does
+ * the rest. Services hold no HTTP client and no secret, so that there is nothing to send with.
  */
 #include "cassette/cassette_int.h"
+
+#include "base/alloc.h"
 
 #define SYNC_LINES 256 /* lines written to the store before it is waited for */
 
@@ -13,6 +15,7 @@ struct playing {
 	struct cassette *ret;
 	struct store *store;
 	bool is_done, is_full;
+	uint64_t parent, made; /* of the item that was put last, how many there are of its parent */
 	struct err *e;
 };
 
@@ -47,35 +50,28 @@ static ptrdiff_t step_index(const struct plan *p, struct str name)
 	return -1;
 }
 
-/* How many items of this parent the cassette has up to and with this line. */
-static uint64_t made_so_far(const struct cassette *c, size_t at, const struct value *parent)
+static int put_input(struct playing *y, const struct cassette_line *l)
 {
-	uint64_t n = 0;
-	for (size_t i = 0; i <= at; i++)
-		n += c->lines[i].kind == CASSETTE_INPUT && value_get_c(&c->lines[i].v, "parent") &&
-		     value_eq(value_get_c(&c->lines[i].v, "parent"), parent);
-	return n;
-}
-
-static int put_input(struct playing *y, size_t at)
-{
-	const struct cassette_line *l = &y->c->lines[at];
 	const struct value *made_by = value_get_c(&l->v, "made_by"), *parent = value_get_c(&l->v, "parent");
 	auto_buf struct buf b = { .max = RUN_LINE_MAX + 1 };
 	struct input_row in = { .run = y->c->run, .first_seq = l->item, .count = 1 };
 	if (value_is(made_by, VALUE_STRING)) {
 		ptrdiff_t maker = step_index(y->p->plan, value_text(made_by));
 		if (maker < 0)
-			return err_set(y->e, ERR_INVALID, "item %llu was made by step \"%.*s\", which the dataflow has not",
+			return err_set(y->e, ERR_INVALID,
+				       "item %llu was made by step \"%.*s\", which the dataflow has not",
 				       (unsigned long long)l->item, STR_ARG(value_text(made_by)));
 		in.made_by = (uint32_t)maker + 1;
-		in.made = made_so_far(y->c, at, parent);
 		(void)num_parse_u64(value_text(parent), &in.parent);
+		y->made = y->made && in.parent == y->parent ? y->made + 1 : 1;
+		y->parent = in.parent;
+		in.made = y->made;
 	}
 	(void)json_write(&b, value_get_c(&l->v, "input"), JSON_COMPACT);
 	(void)buf_append_char(&b, '\n');
 	if (!buf_ok(&b))
-		return err_set(y->e, ERR_LIMIT, "item %llu is larger than %u MiB", (unsigned long long)l->item, RUN_LINE_MAX >> 20);
+		return err_set(y->e, ERR_LIMIT, "item %llu is larger than %u MiB", (unsigned long long)l->item,
+			       RUN_LINE_MAX >> 20);
 	in.lines = buf_str(&b);
 	return store_input_put(y->store, &in, NULL, NULL, y->e);
 }
@@ -91,7 +87,8 @@ static int put_call(struct playing *y, struct arena *a, const struct cassette_li
 		return y->e->code;
 	if (!answer)
 		return 0;
-	return answer_to_row(a, answer, &outcome, y->e) < 0 ? y->e->code : store_ledger_put(y->store, &outcome, NULL, NULL, y->e);
+	return answer_to_row(a, answer, &outcome, y->e) < 0 ? y->e->code
+							    : store_ledger_put(y->store, &outcome, NULL, NULL, y->e);
 }
 
 static int put_entry(struct playing *y, const struct cassette_line *l, struct ledger_key key)
@@ -113,7 +110,9 @@ static int put_problem(struct playing *y, const struct cassette_line *l, struct 
 	auto_buf struct buf b = { .max = 2u << 20 };
 	if (!problem_is_believed(problem))
 		return 0;
-	row.code = value_is_string(state, STR("kept")) ? ITEM_KEPT : value_is_string(state, STR("unknown")) ? ITEM_UNKNOWN : ITEM_FAILED;
+	row.code = value_is_string(state, STR("kept"))	    ? ITEM_KEPT
+		   : value_is_string(state, STR("unknown")) ? ITEM_UNKNOWN
+							    : ITEM_FAILED;
 	if (json_write(&b, problem, JSON_COMPACT) < 0)
 		return err_set(y->e, ERR_LIMIT, "a problem is too large");
 	row.head = buf_str(&b);
@@ -129,11 +128,11 @@ static int put_line(struct playing *y, size_t at)
 	arena_init(&a, 0);
 	struct ledger_key key = { .run = y->c->run, .seq = l->item, .step = (uint32_t)step, .attempt = l->attempt };
 	if (l->kind == CASSETTE_INPUT)
-		return put_input(y, at);
+		return put_input(y, l);
 	if (step < 0) /* the flow has changed: the comparison says that it is gone */
 		return 0;
-	return l->kind == CASSETTE_CALL	   ? put_call(y, &a, l, key)
-	       : l->kind == CASSETTE_ENTRY ? put_entry(y, l, key)
+	return l->kind == CASSETTE_CALL	     ? put_call(y, &a, l, key)
+	       : l->kind == CASSETTE_ENTRY   ? put_entry(y, l, key)
 	       : l->kind == CASSETTE_PROBLEM ? put_problem(y, l, key)
 					     : 0;
 }
@@ -161,7 +160,8 @@ static void keep(struct playing *y, struct cassette_line *l, const char *name, c
 /* Is this the request that was answered then? */
 static bool is_recorded(struct playing *y, const struct cassette_line *l)
 {
-	for (size_t i = cassette_find(y->c->lines, y->c->n, l->item); i < y->c->n && y->c->lines[i].item == l->item; i++) {
+	for (size_t i = cassette_find(y->c->lines, y->c->n, l->item); i < y->c->n && y->c->lines[i].item == l->item;
+	     i++) {
 		const struct cassette_line *r = &y->c->lines[i];
 		if (r->kind == CASSETTE_CALL && str_eq(r->step, l->step))
 			return value_eq(value_get_c(&r->v, "request"), value_get_c(&l->v, "request"));
@@ -169,15 +169,20 @@ static bool is_recorded(struct playing *y, const struct cassette_line *l)
 	return false;
 }
 
-static bool on_effect(void *arg, const struct plan_step *s, const struct item *it, enum ledger_kind kind, struct str text)
+static bool on_effect(void *arg, const struct plan_step *s, const struct item *it, enum ledger_kind kind,
+		      struct str text)
 {
 	struct playing *y = arg;
-	struct cassette_line l = { .kind = kind == LEDGER_INTENT ? CASSETTE_CALL : CASSETTE_ENTRY, .item = it->seq, .step = s->name, .attempt = 1 };
+	struct cassette_line l = { .kind = kind == LEDGER_INTENT ? CASSETTE_CALL : CASSETTE_ENTRY,
+				   .item = it->seq,
+				   .step = s->name,
+				   .attempt = 1 };
 	struct json_options opt = { .copy = true };
 	auto_arena struct arena a = { 0 };
 	struct value v;
 	arena_init(&a, 0);
-	if (kind == LEDGER_INTENT ? request_of_text(&a, text, &v, NULL) < 0 : json_parse(&a, text, &opt, &v, NULL, NULL) < 0)
+	if (kind == LEDGER_INTENT ? request_of_text(&a, text, &v, NULL) < 0
+				  : json_parse(&a, text, &opt, &v, NULL, NULL) < 0)
 		y->is_full = true;
 	else
 		keep(y, &l, kind == LEDGER_INTENT ? "request" : "entry", &v, NULL);
@@ -186,7 +191,9 @@ static bool on_effect(void *arg, const struct plan_step *s, const struct item *i
 
 static void on_step(void *arg, const struct plan_step *s, const struct item *it)
 {
-	struct cassette_line l = { .kind = CASSETTE_STEP, .item = it->seq, .step = s->name, .attempt = (uint32_t)s->index };
+	struct cassette_line l = {
+		.kind = CASSETTE_STEP, .item = it->seq, .step = s->name, .attempt = (uint32_t)s->index
+	};
 	keep(arg, &l, "step", &it->root, NULL);
 }
 
@@ -217,12 +224,29 @@ static void on_end(void *arg, struct run *r)
 static int play_items(struct playing *y, uint64_t from, uint64_t to)
 {
 	struct step_services services = { .scripts = y->p->scripts, .secrets = secrets_new_stand_ins() };
-	struct run_row row = { .id = y->c->run, .now = y->c->now, .seed = y->c->seed, .env = y->c->env, .trigger = STR("test"),
-			       .items_in = to + 1, .input_is_complete = true };
+	struct run_row row = { .id = y->c->run,
+			       .now = y->c->now,
+			       .seed = y->c->seed,
+			       .env = y->c->env,
+			       .trigger = STR("test"),
+			       .items_in = to + 1,
+			       .input_is_complete = true };
 	struct run_config config = {
-		.loop = y->p->loop, .store = y->store, .plan = y->p->plan, .services = &services, .window = y->p->window, .resume = &row,
-		.is_replay = true, .replay_from = from, .replay_to = to, .on_effect = on_effect, .on_step = y->p->with_steps ? on_step : NULL,
-		.on_output = on_output, .on_problem = on_problem, .on_end = on_end, .arg = y,
+		.loop = y->p->loop,
+		.store = y->store,
+		.plan = y->p->plan,
+		.services = &services,
+		.window = y->p->window,
+		.resume = &row,
+		.is_replay = true,
+		.replay_from = from,
+		.replay_to = to,
+		.on_effect = on_effect,
+		.on_step = y->p->with_steps ? on_step : NULL,
+		.on_output = on_output,
+		.on_problem = on_problem,
+		.on_end = on_end,
+		.arg = y,
 	};
 	y->is_done = false;
 	struct run *r = services.secrets ? run_start(&config, y->e) : NULL;
@@ -256,6 +280,7 @@ int cassette_play(const struct cassette *c, const struct cassette_play *p, struc
 {
 	struct playing y = { .c = c, .p = p, .ret = ret, .e = e };
 	struct store_config memory = { .dir = NULL };
+	unsigned long failures = alloc_failures();
 	ret->component = c->component;
 	ret->dataflow = c->dataflow;
 	ret->env = c->env;
@@ -268,7 +293,7 @@ int cassette_play(const struct cassette *c, const struct cassette_play *p, struc
 	if (put_all(&y) == 0)
 		(void)play_all(&y);
 	store_close(y.store);
-	if (!e->code && y.is_full)
+	if (!e->code && (y.is_full || alloc_failures() != failures))
 		(void)err_set(e, ERR_NO_MEMORY, "what the run did does not fit in memory");
 	if (!e->code)
 		(void)cassette_redact(ret, e);

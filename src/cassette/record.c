@@ -2,6 +2,8 @@
 /* From the ledger onto the cassette. */
 #include "cassette/cassette_int.h"
 
+#include "base/alloc.h"
+
 #define READ_ITEMS 64 /* asked for at once; fewer when their answers are large */
 
 struct reading {
@@ -35,7 +37,9 @@ static int take_input(struct reading *r, const struct input_row *in)
 		if (seq < r->from || seq > r->to)
 			continue;
 		if (json_parse(a, line, &opt, &input, NULL, r->e) < 0 || input.kind != VALUE_OBJECT)
-			return err_set(r->e, ERR_INVALID, "item %llu of the run is no object: leave it out with --items", (unsigned long long)seq);
+			return err_set(r->e, ERR_INVALID,
+				       "item %llu of the run is no object: leave it out with --items",
+				       (unsigned long long)seq);
 		(void)value_set(a, &l.v, STR("input"), input);
 		if (in->made_by) {
 			(void)value_set(a, &l.v, STR("made_by"), value_string_copy(a, step_name(r, in->made_by - 1)));
@@ -52,12 +56,15 @@ static int take_input(struct reading *r, const struct input_row *in)
 static int take_call(struct reading *r, const struct ledger_row *row, const struct ledger_row *next)
 {
 	struct arena *a = &r->c->arena;
-	struct cassette_line l = { .kind = CASSETTE_CALL, .item = row->key.seq, .attempt = row->key.attempt, .v = value_object() };
+	struct cassette_line l = {
+		.kind = CASSETTE_CALL, .item = row->key.seq, .attempt = row->key.attempt, .v = value_object()
+	};
 	struct value request, answer;
-	bool is_answered = next && next->kind == LEDGER_OUTCOME && next->key.seq == row->key.seq && next->key.step == row->key.step &&
-			   next->key.attempt == row->key.attempt;
+	bool is_answered = next && next->kind == LEDGER_OUTCOME && next->key.seq == row->key.seq &&
+			   next->key.step == row->key.step && next->key.attempt == row->key.attempt;
 	l.step = arena_str(a, step_name(r, row->key.step));
-	if (request_of_text(a, row->head, &request, r->e) < 0 || (is_answered && answer_of_row(a, next, &answer, r->e) < 0))
+	if (request_of_text(a, row->head, &request, r->e) < 0 ||
+	    (is_answered && answer_of_row(a, next, &answer, r->e) < 0))
 		return r->e->code;
 	(void)value_set(a, &l.v, STR("request"), request);
 	if (is_answered)
@@ -115,17 +122,19 @@ static void on_rows(void *arg, const struct store_result *result)
 	r->is_done = true;
 	r->is_too_large = result->error == STORE_TOO_LARGE;
 	if (result->error && !r->is_too_large)
-		(void)err_set(r->e, ERR_IO, "the store cannot be read: %s", result->detail ? result->detail : "unknown");
+		(void)err_set(r->e, ERR_IO, "the store cannot be read: %s",
+			      result->detail ? result->detail : "unknown");
 	else if (!result->error)
 		(void)take(r, result);
 	loop_stop(r->loop);
 }
 
-int cassette_record(struct cassette *c, struct loop *l, struct store *s, const struct run_row *row, const struct plan *plan, uint64_t from,
-		    uint64_t to, uint64_t *ret_items, struct err *e)
+int cassette_record(struct cassette *c, struct loop *l, struct store *s, const struct run_row *row,
+		    const struct plan *plan, uint64_t from, uint64_t to, uint64_t *ret_items, struct err *e)
 {
 	struct reading r = { .c = c, .loop = l, .plan = plan, .e = e };
-	uint64_t many = READ_ITEMS;
+	uint64_t many = READ_ITEMS, before = 0;
+	unsigned long failures = alloc_failures();
 	c->component = arena_str(&c->arena, row->component);
 	c->dataflow = arena_str(&c->arena, row->dataflow);
 	c->env = arena_str(&c->arena, row->env);
@@ -144,11 +153,17 @@ int cassette_record(struct cassette *c, struct loop *l, struct store *s, const s
 			return err_set(e, ERR_LIMIT, "item %llu is too large for a cassette", (unsigned long long)at);
 		if (e->code)
 			return e->code;
-		if (r.is_too_large)
+		if (r.is_too_large) {
 			many /= 2;
-		else
-			at = r.to + 1;
+			continue;
+		}
+		if (r.items == before) /* the input is over */
+			break;
+		before = r.items;
+		at = r.to + 1;
 	}
+	if (alloc_failures() != failures) /* a member may be missing from any line */
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	*ret_items = r.items;
 	cassette_sort(c);
 	return 0;

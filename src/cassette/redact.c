@@ -10,7 +10,8 @@ static void replace(struct arena *a, struct value *v, const struct value *select
 {
 	for (uint32_t i = 0; i < selected->len; i++) {
 		const struct value *s = &selected->items[i];
-		if (s->kind != v->kind || s->text != v->text || (!s->len && s->kind != VALUE_BOOL && s->kind != VALUE_NULL))
+		if (s->kind != v->kind || s->text != v->text ||
+		    (!s->len && s->kind != VALUE_BOOL && s->kind != VALUE_NULL))
 			continue;
 		if (v->kind == VALUE_STRING)
 			*v = value_string(STR(REDACTED));
@@ -41,7 +42,8 @@ static void redact_headers(struct value *headers, struct str name)
 {
 	for (uint32_t i = 0; value_is(headers, VALUE_ARRAY) && i < headers->len; i++) {
 		struct value *pair = &headers->items[i];
-		if (value_is(value_at(pair, 0), VALUE_STRING) && value_at(pair, 1) && str_eq_nocase(value_text(value_at(pair, 0)), name))
+		if (value_is(value_at(pair, 0), VALUE_STRING) && value_at(pair, 1) &&
+		    str_eq_nocase(value_text(value_at(pair, 0)), name))
 			*value_at(pair, 1) = value_string(STR(REDACTED));
 	}
 	for (uint32_t i = 0; value_is(headers, VALUE_OBJECT) && i < headers->len; i++)
@@ -49,9 +51,11 @@ static void redact_headers(struct value *headers, struct str name)
 			headers->members[i].value = value_string(STR(REDACTED));
 }
 
-static int redact_line(struct cassette *c, struct cassette_line *l, struct str what, const struct jsonpath *path, struct err *e)
+static int redact_line(struct cassette *c, struct cassette_line *l, struct str what, const struct jsonpath *path,
+		       struct err *e)
 {
-	struct value *request = value_get_c(&l->v, "request"), *answer = value_get_c(&l->v, "answer"), *entry = value_get_c(&l->v, "entry");
+	struct value *request = value_get_c(&l->v, "request"), *answer = value_get_c(&l->v, "answer"),
+		     *entry = value_get_c(&l->v, "entry");
 	struct arena *a = &c->arena;
 	if (!path) {
 		redact_headers(value_get_c(request, "headers"), what);
@@ -59,8 +63,8 @@ static int redact_line(struct cassette *c, struct cassette_line *l, struct str w
 		return 0;
 	}
 	struct value *places[] = { value_get_c(&l->v, "input"), value_get_c(&l->v, "output"),
-				   value_get_c(value_get_c(request, "body"), BODY_JSON), value_get_c(value_get_c(answer, "body"), BODY_JSON),
-				   value_get_c(entry, "data") };
+				   value_get_c(value_get_c(request, "body"), BODY_JSON),
+				   value_get_c(value_get_c(answer, "body"), BODY_JSON), value_get_c(entry, "data") };
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		if (redact_value(a, places[i], path, e) < 0)
 			return e->code;

@@ -4,11 +4,13 @@
 #include "base/json.h"
 #include "test.h"
 
-#define HEAD "{\"weir_cassette\":1,\"component\":\"a\",\"dataflow\":\"b\",\"env\":\"\",\"now\":1,\"run\":1,\"seed\":2}\n"
+#define HEAD                                                                                                           \
+	"{\"weir_cassette\":1,\"component\":\"a\",\"dataflow\":\"b\",\"env\":\"\",\"now\":1,\"run\":1,\"seed\":2}\n"
 #define INPUT "{\"item\":0,\"input\":{\"mail\":\"ann@example.com\",\"age\":41}}\n"
-#define CALL(body)                                                                                                             \
-	"{\"item\":0,\"step\":\"c\",\"attempt\":1,\"request\":{\"method\":\"POST\",\"url\":\"http://h/\",\"headers\":[[\"X-A\",\"b\"]],\"body\":" body \
-	"},\"answer\":{\"status\":201,\"headers\":[[\"x-a\",\"b\"]],\"body\":{\"json\":{\"mail\":\"ann@example.com\"}}}}\n"
+#define CALL(body)                                                                                                     \
+	"{\"item\":0,\"step\":\"c\",\"attempt\":1,\"request\":{\"method\":\"POST\",\"url\":\"http://h/"                \
+	"\",\"headers\":[[\"X-A\",\"b\"]],\"body\":" body "},\"answer\":{\"status\":201,\"headers\":[[\"x-a\",\"b\"]]" \
+							  ",\"body\":{\"json\":{\"mail\":\"ann@example.com\"}}}}\n"
 
 static void tape(struct cassette *c, const char *text)
 {
@@ -42,7 +44,8 @@ static struct seen compared(const char *recorded, const char *now, bool is_stric
 
 static void members_turn_only_where_it_is_not_strict(void **state)
 {
-	const char *x = HEAD INPUT CALL("{\"json\":{\"a\":1,\"b\":2}}"), *y = HEAD INPUT CALL("{\"json\":{\"b\":2,\"a\":1}}");
+	const char *x = HEAD INPUT CALL("{\"json\":{\"a\":1,\"b\":2}}"),
+		   *y = HEAD INPUT CALL("{\"json\":{\"b\":2,\"a\":1}}");
 	assert_int_equal(compared(x, y, false).counts[CASSETTE_SAME], 1);
 	assert_int_equal(compared(x, y, true).counts[CASSETTE_CHANGED], 1);
 	assert_int_equal(compared(x, x, true).counts[CASSETTE_SAME], 1);
@@ -50,7 +53,10 @@ static void members_turn_only_where_it_is_not_strict(void **state)
 
 static void the_text_of_a_number_counts(void **state)
 {
-	assert_int_equal(compared(HEAD INPUT CALL("{\"json\":{\"a\":1}}"), HEAD INPUT CALL("{\"json\":{\"a\":1.0}}"), false).counts[CASSETTE_CHANGED], 1);
+	assert_int_equal(
+	    compared(HEAD INPUT CALL("{\"json\":{\"a\":1}}"), HEAD INPUT CALL("{\"json\":{\"a\":1.0}}"), false)
+		.counts[CASSETTE_CHANGED],
+	    1);
 }
 
 static void calls_come_and_go(void **state)
@@ -113,7 +119,6 @@ static void broken_lines_are_refused_with_their_number(void **state)
 		{ HEAD "[]\n", "line 2" },
 		{ HEAD INPUT INPUT, "two lines of input" },
 		{ HEAD CALL("null"), "no line of input" },
-		{ HEAD INPUT CALL("{\"json\":1,\"text\":\"\"}"), NULL },
 		{ HEAD INPUT "{\"item\":0,\"entry\":{}}\n", "line 3: step" },
 		{ HEAD INPUT "{\"item\":0,\"problem\":{},\"state\":\"sad\"}\n", "line 3: problem" },
 		{ HEAD INPUT "{\"item\":-1,\"output\":{}}\n", "line 3: item" },
@@ -124,7 +129,7 @@ static void broken_lines_are_refused_with_their_number(void **state)
 		struct err e = ERR_INIT;
 		cassette_init(&c);
 		int code = cassette_read(&c, str_c(rows[i].text), &e);
-		if (rows[i].words && (code >= 0 || !strstr(e.msg, rows[i].words)))
+		if (code >= 0 || !strstr(e.msg, rows[i].words))
 			fail_msg("row %zu: %d %s", i, code, e.msg);
 		cassette_done(&c);
 	}
@@ -140,7 +145,8 @@ static void differences_are_told_by_pointer(void **state)
 	assert_int_equal(json_parse(&a, STR("{\"a\":[1,{\"b/c\":1}],\"e\":null}"), NULL, &y, NULL, NULL), 0);
 	assert_int_equal(cassette_diff_write(&b, &x, &y, ""), 0);
 	(void)buf_append_char(&b, '\0');
-	assert_string_equal(b.ptr, "/a/1/b~1c: recorded 1.0, now 1\n/d: recorded true, now nothing\n/e: recorded nothing, now null\n");
+	assert_string_equal(
+	    b.ptr, "/a/1/b~1c: recorded 1.0, now 1\n/d: recorded true, now nothing\n/e: recorded nothing, now null\n");
 }
 
 static struct cassette stepped(const char *first, const char *second)
@@ -166,7 +172,8 @@ static void on_step_finding(void *arg, const struct cassette_finding *f)
 
 static void the_first_step_that_gave_two_things_is_told(void **state)
 {
-	struct cassette x = stepped("{\"n\":1}", "{\"n\":1}"), y = stepped("{\"n\":1}", "{\"n\":2}"), z = stepped("{\"n\":3}", "{\"n\":2}");
+	struct cassette x = stepped("{\"n\":1}", "{\"n\":1}"), y = stepped("{\"n\":1}", "{\"n\":2}"),
+			z = stepped("{\"n\":3}", "{\"n\":2}");
 	struct str step = STR_NULL;
 	assert_int_equal(cassette_compare_steps(&x, &x, on_step_finding, &step), 0);
 	assert_int_equal(cassette_compare_steps(&x, &y, on_step_finding, &step), 1);
@@ -183,7 +190,8 @@ static void an_update_takes_requests_and_leaves_answers(void **state)
 	struct cassette x, y;
 	auto_buf struct buf b = { .max = 1u << 20 };
 	tape(&x, HEAD INPUT CALL("{\"json\":1}"));
-	tape(&y, HEAD INPUT "{\"item\":0,\"step\":\"c\",\"attempt\":1,\"request\":{\"method\":\"GET\",\"url\":\"u\"}}\n{\"item\":0,\"output\":{\"n\":7}}\n");
+	tape(&y, HEAD INPUT "{\"item\":0,\"step\":\"c\",\"attempt\":1,\"request\":{\"method\":\"GET\",\"url\":\"u\"}}"
+			    "\n{\"item\":0,\"output\":{\"n\":7}}\n");
 	assert_int_equal(cassette_update(&x, &y), 0);
 	assert_int_equal(cassette_write(&x, &b), 0);
 	(void)buf_append_char(&b, '\0');
@@ -197,11 +205,16 @@ static void an_update_takes_requests_and_leaves_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(members_turn_only_where_it_is_not_strict), cmocka_unit_test(the_text_of_a_number_counts),
-		cmocka_unit_test(calls_come_and_go),			    cmocka_unit_test(what_is_read_is_written_the_same_again),
-		cmocka_unit_test(redaction_takes_values_and_keeps_kinds),   cmocka_unit_test(redaction_refuses_a_path_that_is_none),
-		cmocka_unit_test(broken_lines_are_refused_with_their_number), cmocka_unit_test(differences_are_told_by_pointer),
-		cmocka_unit_test(the_first_step_that_gave_two_things_is_told), cmocka_unit_test(an_update_takes_requests_and_leaves_answers),
+		cmocka_unit_test(members_turn_only_where_it_is_not_strict),
+		cmocka_unit_test(the_text_of_a_number_counts),
+		cmocka_unit_test(calls_come_and_go),
+		cmocka_unit_test(what_is_read_is_written_the_same_again),
+		cmocka_unit_test(redaction_takes_values_and_keeps_kinds),
+		cmocka_unit_test(redaction_refuses_a_path_that_is_none),
+		cmocka_unit_test(broken_lines_are_refused_with_their_number),
+		cmocka_unit_test(differences_are_told_by_pointer),
+		cmocka_unit_test(the_first_step_that_gave_two_things_is_told),
+		cmocka_unit_test(an_update_takes_requests_and_leaves_answers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
