@@ -113,8 +113,9 @@ struct str app_media_type(struct arena *a, const char *name);
 int app_import(struct app *a, const char *file);
 /* Rules of a component on recorded answers (weir check --answers); returns an exit code. */
 int app_check_answers(struct app *a, const struct component *k, const char *file);
-/* What a run over this input would send first, on stdout. Nothing is sent or kept. Returns an exit code. */
-int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source);
+/* What a run over this input would send first, on stdout; `diff` NULL or a run's number: beside what that run sent. Nothing is sent or kept. Returns an
+ * exit code. */
+int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source, const char *diff);
 /* The row of a command by its name. */
 const struct command *app_command(const char *name);
 

@@ -88,12 +88,12 @@ static void on_finding(void *arg, const struct cassette_finding *f)
 		tally_add(tally_of(x, f), f);
 }
 
-static void tally_print(struct tally *t, const char *name)
+static void tally_print(struct tally *t, struct str name)
 {
 	static const char *const words[] = { "the same", "changed", "new", "no longer there" };
 	const uint64_t counts[] = { t->same, t->changed, t->new, t->gone };
 	bool any = false;
-	printf("  %s: ", name);
+	printf("  %.*s: ", STR_ARG(name));
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
 		if (counts[i]) {
 			printf("%s%llu %s", any ? ", " : "", (unsigned long long)counts[i], words[i]);
@@ -137,14 +137,11 @@ static uint64_t stretch_compare(struct over *x, uint64_t from, uint64_t to)
 static void over_print(struct over *x)
 {
 	printf("requests\n");
-	for (size_t i = 0; i < x->n_calls; i++) {
-		char name[NAME_MAX_BYTES + 1];
-		(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(x->calls[i].step));
-		tally_print(&x->calls[i], name);
-	}
-	tally_print(&x->entries, "entries");
-	tally_print(&x->outputs, "outputs");
-	tally_print(&x->problems, "problems");
+	for (size_t i = 0; i < x->n_calls; i++)
+		tally_print(&x->calls[i], x->calls[i].step);
+	tally_print(&x->entries, STR("entries"));
+	tally_print(&x->outputs, STR("outputs"));
+	tally_print(&x->problems, STR("problems"));
 	printf("%llu items of run %s, %llu of them end at a call that would be sent; nothing was sent\n",
 	       (unsigned long long)x->items, x->id, (unsigned long long)x->would_send);
 }
@@ -277,25 +274,90 @@ static void plan_print(const struct plan *plan, const struct cassette *now)
 	       (unsigned long long)at_call, (unsigned long long)failed, (unsigned long long)done);
 }
 
-int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source)
+/* The calls of a recorded run, and what its scripts took for the time and for chance, under the items that are to come.
+ */
+static int recorded_take(struct over *x, struct cassette *tape, struct err *e)
+{
+	uint64_t items = 0;
+	size_t n = 0;
+	if (cassette_record(tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, 0, CASSETTE_MAX_ITEMS, &items,
+			    e) < 0)
+		return e->code;
+	for (size_t i = 0; i < tape->n; i++)
+		if (tape->lines[i].kind == CASSETTE_CALL)
+			tape->lines[n++] = tape->lines[i];
+	tape->n = n;
+	return 0;
+}
+
+/* Calls of items that are not there this time are no part of the comparison. */
+static void calls_without_items_drop(struct cassette *tape)
+{
+	size_t n = 0;
+	uint64_t items = 0;
+	for (size_t i = 0; i < tape->n; i++)
+		items += tape->lines[i].kind == CASSETTE_INPUT;
+	for (size_t i = 0; i < tape->n; i++)
+		if (tape->lines[i].item < items)
+			tape->lines[n++] = tape->lines[i];
+	tape->n = n;
+	cassette_sort(tape);
+}
+
+static void on_call(void *arg, const struct cassette_finding *f)
+{
+	struct over *x = arg;
+	if (f->kind == CASSETTE_CALL)
+		on_finding(x, f);
+}
+
+static void diff_print(struct over *x, const struct cassette *tape, const struct cassette *now)
+{
+	x->now = now;
+	(void)cassette_compare(tape, now, false, on_call, x);
+	printf("beside run %s\n", x->id);
+	for (size_t i = 0; i < x->n_calls; i++)
+		tally_print(&x->calls[i], x->calls[i].step);
+}
+
+static int plan_show(struct over *x, const struct run_source *source, struct cassette *tape, struct cassette *now,
+		     struct err *e)
 {
 	struct cassette_play play = {
-		.loop = a->loop, .scripts = a->services.scripts, .plan = plan, .stops_at_changes = true
+		.loop = x->app.loop, .scripts = x->app.services.scripts, .plan = x->plan, .stops_at_changes = true
 	};
+	tape->now = clock_wall();
+	tape->run = 1;
+	if (x->id && recorded_take(x, tape, e) < 0)
+		return e->code;
+	tape->component = x->plan->component->name;
+	tape->dataflow = x->plan->dataflow->name;
+	tape->env = x->plan->env;
+	if (input_take(&x->app, source, tape, e) < 0)
+		return e->code;
+	calls_without_items_drop(tape);
+	if (cassette_play(tape, &play, now, e) < 0)
+		return e->code;
+	plan_print(x->plan, now);
+	if (x->id)
+		diff_print(x, tape, now);
+	return 0;
+}
+
+int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source, const char *diff)
+{
+	struct over x = { .app = *a, .plan = plan, .id = diff };
 	struct cassette tape, now;
 	struct err e = ERR_INIT;
+	int code = diff ? recalled_open(&x.run, a, diff) : EXIT_OK;
 	cassette_init(&tape);
 	cassette_init(&now);
-	tape.component = plan->component->name;
-	tape.dataflow = plan->dataflow->name;
-	tape.env = plan->env;
-	tape.now = clock_wall();
-	tape.run = 1;
-	if (input_take(a, source, &tape, &e) == 0 && cassette_play(&tape, &play, &now, &e) == 0)
-		plan_print(plan, &now);
-	else
+	if (code == EXIT_OK && plan_show(&x, source, &tape, &now, &e) < 0) {
 		app_say("%s", e.msg);
+		code = app_refusal(EXIT_INVALID);
+	}
 	cassette_done(&now);
 	cassette_done(&tape);
-	return e.code ? app_refusal(EXIT_INVALID) : EXIT_OK;
+	recalled_close(&x.run);
+	return code;
 }

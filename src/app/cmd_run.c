@@ -18,7 +18,7 @@ struct upload {
 struct run_command {
 	struct app app;
 	const struct command *command;
-	const char *file, *items, *output, *format, *resume, *window, *from, *from_items;
+	const char *file, *items, *output, *format, *resume, *window, *from, *from_items, *diff;
 	struct arena arena;
 	struct value data; /* of -d */
 	bool has_data;
@@ -80,6 +80,7 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		{ .name = "retry-failed", .present = &rc->retries },
 		{ .name = "window", .value = &rc->window },
 		{ .name = "plan", .present = &rc->is_plan },
+		{ .name = "diff", .value = &rc->diff },
 		{ .name = NULL },
 	};
 	int first;
@@ -98,6 +99,8 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		rc->from_items = TAKE(rc->items);
 	if (rc->retries && !rc->resume)
 		return app_usage(rc->command, "--retry-failed: of which run? Add --resume ID"), false;
+	if (rc->diff && !rc->is_plan)
+		return app_usage(rc->command, "--diff goes with --plan"), false;
 	if (rc->is_plan && (rc->resume || rc->n_uploads))
 		return app_usage(rc->command, "--plan shows what a new run would send; leave --resume and files out"), false;
 	if (rc->has_data && rc->items)
@@ -356,11 +359,11 @@ static int exit_code(const struct run_command *rc)
 	}
 }
 
-/* Neither the store is opened nor an environment looked for. */
+/* No environment is looked for, and the store is opened only to read what a run has sent. */
 static int plan_all(struct run_command *rc)
 {
 	struct str dataflow;
-	int code = app_open(&rc->app, false);
+	int code = app_open(&rc->app, rc->diff != NULL);
 	struct component *k = code == EXIT_OK ? app_component(&rc->app, rc->file, &dataflow) : NULL;
 	rc->plan = k ? app_plan(&rc->app, k, dataflow) : NULL;
 	component_unref(k);
@@ -369,7 +372,7 @@ static int plan_all(struct run_command *rc)
 	if (code != EXIT_OK)
 		return code;
 	struct run_source source = source_face(rc->source);
-	return app_run_plan(&rc->app, rc->plan, &source);
+	return app_run_plan(&rc->app, rc->plan, &source, rc->diff);
 }
 
 static int run_all(struct run_command *rc)
