@@ -56,6 +56,11 @@ foreach(path ${scenario_suites})
   endif()
 endforeach()
 
+# Two hundred runs, each a process.
+if(TARGET weir)
+  set_tests_properties(scenario/cassettes PROPERTIES TIMEOUT 1500)
+endif()
+
 # The examples' cassettes, played: needs no network and no peer.
 if(TARGET weir)
   add_test(NAME examples/cassettes COMMAND weir test examples/weather examples/02-orders WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
