@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/alloc.h"
+#include "base/dice.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -118,7 +119,7 @@ static msec_t backoff(uint32_t tries)
 	msec_t top = API_CALL_BACKOFF_BASE << (tries > 7 ? 7 : tries - 1);
 	if (top > API_CALL_BACKOFF_CAP)
 		top = API_CALL_BACKOFF_CAP;
-	return (msec_t)((uint64_t)random() % (uint64_t)(top + 1));
+	return (msec_t)dice_up_to((uint64_t)top);
 }
 
 void api_call_record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
