@@ -44,6 +44,8 @@ struct store {
 	struct dir *dir; /* NULL = in memory */
 	struct files *files;
 	msec_t group_window;
+	void (*pace)(void *arg); /* set: there is no thread, store_turn() does its work */
+	void *pace_arg;
 
 	/* The loop's thread only. */
 	struct queue fresh;
@@ -302,17 +304,32 @@ static void tend(struct store *s)
 	publish(s, &nobody);
 }
 
+static void carry(struct store *s, struct queue *group)
+{
+	work(s, group);
+	publish(s, group);
+	tend(s);
+}
+
 static void *store_thread(void *arg)
 {
 	struct store *s = arg;
 	struct queue group;
 
-	while (next_group(s, &group)) {
-		work(s, &group);
-		publish(s, &group);
-		tend(s);
-	}
+	while (next_group(s, &group))
+		carry(s, &group);
 	return NULL;
+}
+
+bool store_turn(struct store *s)
+{
+	struct queue group;
+
+	assert(s->pace);
+	if (!s->queued.first || !next_group(s, &group))
+		return false;
+	carry(s, &group);
+	return true;
 }
 
 /* ---- the loop's side ---- */
@@ -327,6 +344,8 @@ static void hand_over(struct store *s)
 	(void)pthread_mutex_unlock(&s->lock);
 	if (is_asleep)
 		(void)pthread_cond_signal(&s->wake);
+	if (s->pace)
+		s->pace(s->pace_arg);
 }
 
 static void on_hand_over(struct loop_soon *soon)
@@ -471,6 +490,8 @@ static int start_thread(struct store *s, struct err *e)
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->wake, &attr);
 	(void)pthread_condattr_destroy(&attr);
+	if (s->pace)
+		return 0;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's business */
 	int code = pthread_create(&s->thread, NULL, store_thread, s);
@@ -508,8 +529,10 @@ int store_open(struct store **ret, struct loop *l, const struct store_config *co
 	if (c.busy_timeout <= 0)
 		c.busy_timeout = STORE_BUSY_TIMEOUT;
 	s->loop = l;
-	s->backend = &store_backend_sqlite;
-	s->group_window = c.group_window;
+	s->backend = c.backend ? c.backend : &store_backend_sqlite;
+	s->pace = c.pace;
+	s->pace_arg = c.pace_arg;
+	s->group_window = c.pace ? 0 : c.group_window;
 	loop_soon_init(&s->hand_over, on_hand_over);
 	loop_timer_init(l, &s->alive, on_alive);
 	int code = open_parts(s, &c, e);
@@ -535,8 +558,13 @@ void store_close(struct store *s)
 	(void)pthread_mutex_lock(&s->lock);
 	s->is_closing = true;
 	(void)pthread_mutex_unlock(&s->lock);
-	(void)pthread_cond_signal(&s->wake);
-	(void)pthread_join(s->thread, NULL);
+	if (s->pace) {
+		while (s->queued.first && store_turn(s))
+			;
+	} else {
+		(void)pthread_cond_signal(&s->wake);
+		(void)pthread_join(s->thread, NULL);
+	}
 	bool is_tidy = s->backend->close(s->b, !s->is_lasting);
 	dir_close(s->dir, is_tidy);
 	s->is_closed = true;

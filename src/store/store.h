@@ -23,10 +23,16 @@ enum store_error {
 	STORE_TOO_LARGE, /* a read gathered more than it may: ask for fewer items */
 };
 
+struct store_backend;
+
 struct store_config {
 	const char *dir;	/* data directory, made if missing (0700); the file is weir.db; NULL = a private in-memory store */
 	msec_t busy_timeout;	/* waiting for another process's commit; 0 = 10 s */
 	msec_t group_window;	/* how long a commit waits for company; 0 = not at all (what is queued goes together) */
+	/* For simulations (store_int.h), all zero elsewhere. */
+	const struct store_backend *backend; /* NULL = SQLite */
+	void (*pace)(void *arg); /* instead of a thread: there is work for store_turn(). May be called again before that */
+	void *pace_arg;
 };
 
 /* Opens, checks (quick_check after an unclean stop) and migrates. */

@@ -141,6 +141,12 @@ struct store_backend {
 };
 extern const struct store_backend store_backend_sqlite;
 
+/*
+ * A store with a pace (struct store_config) has no thread: here its owner takes the next group to the disk, in the loop's thread but not in
+ * a callback of the store. Callbacks come later, from the loop, as always. False when nothing was queued.
+ */
+bool store_turn(struct store *s);
+
 /* ---- dir.c: the data directory, its lock file, who executes which run ---- */
 
 #define DIR_DATABASE "weir.db"
