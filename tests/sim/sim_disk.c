@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A disk between the store and SQLite: real transactions in a database in memory that outlives the process, commits
+ * that take their time, find no room, are lost with a failed fsync, or are there although the fsync failed. It writes
+ * down what is committed, to be believed by nobody but the checks.
+ */
+#include "sim.h"
+
+#define GROUP_NOTES (4 * STORE_GROUP_MAX)
+
+static struct {
+	struct store_fault fault;
+	bool is_injected, has_writes;
+	struct {
+		struct ledger_key key;
+		enum ledger_kind kind;
+	} notes[GROUP_NOTES];
+	size_t n_notes;
+} disk;
+
+static int disk_open(void **ret, struct dir *dir, const struct store_config *config, struct err *e)
+{
+	memset(&disk, 0, sizeof(disk));
+	*ret = &disk;
+	return sim.disk ? 0 : store_backend_sqlite.open(&sim.disk, dir, config, e);
+}
+
+static int fails(enum fault_kind kind, const char *why)
+{
+	disk.is_injected = true;
+	disk.fault.kind = kind;
+	(void)snprintf(disk.fault.why, sizeof(disk.fault.why), "%s", why);
+	if (!sim.is_dead) {
+		sim.disk_faults++;
+		sim_tell("disk: %s", why);
+	}
+	return -1;
+}
+
+static int disk_begin(void *b, bool writes)
+{
+	disk.n_notes = 0;
+	disk.has_writes = writes;
+	disk.is_injected = false;
+	if (sim.is_dead)
+		return fails(FAULT_LASTING, "the process is dead");
+	return store_backend_sqlite.begin(sim.disk, writes);
+}
+
+static int disk_apply(void *b, struct op *op)
+{
+	int code = store_backend_sqlite.apply(sim.disk, op);
+	if (code || op->result.error || op->result.was_recorded || disk.n_notes == GROUP_NOTES)
+		return code;
+	if (op->kind == OP_LEDGER_PUT) {
+		disk.notes[disk.n_notes].key = op->ledger.key;
+		disk.notes[disk.n_notes++].kind = op->ledger.kind;
+	}
+	return 0;
+}
+
+static void write_down(void)
+{
+	for (size_t i = 0; i < disk.n_notes; i++) {
+		const struct ledger_key *k = &disk.notes[i].key;
+		if (k->seq >= SIM_ITEMS_MAX || k->step >= ARRAY_LEN(sim.saved))
+			sim_fail("a row of no item: seq %" PRIu64 " step %u", k->seq, k->step);
+		struct saved *s = &sim.saved[k->step][k->seq];
+		if (disk.notes[i].kind == LEDGER_INTENT) {
+			s->intents++;
+			s->intent_attempt = k->attempt;
+		} else if (disk.notes[i].kind == LEDGER_OUTCOME) {
+			s->outcomes++;
+			s->outcome_attempt = k->attempt;
+		} else if (disk.notes[i].kind == LEDGER_PROBLEM) {
+			s->problems++;
+		}
+		sim_tell("disk: kind %d seq %" PRIu64 " step %u attempt %u", disk.notes[i].kind, k->seq, k->step,
+			 k->attempt);
+	}
+}
+
+static int disk_commit(void *b)
+{
+	if (disk.has_writes && sim_happens(sim.weather.disk_full))
+		return fails(FAULT_PASSING, "disk full; free some space");
+	if (disk.has_writes && sim_happens(sim.weather.disk_lost))
+		return fails(FAULT_LASTING, "fsync failed, the group is lost");
+	if (store_backend_sqlite.commit(sim.disk))
+		sim_fail("a database in memory does not commit: %s", store_backend_sqlite.fault(sim.disk)->why);
+	write_down();
+	if (disk.has_writes && sim_happens(sim.weather.disk_late))
+		return fails(FAULT_LASTING, "fsync failed, the group is there");
+	return 0;
+}
+
+static void disk_rollback(void *b)
+{
+	store_backend_sqlite.rollback(sim.disk); /* of nothing, where it was committed: that is allowed */
+}
+
+static int disk_tend(void *b)
+{
+	return 0;
+}
+
+static const struct store_fault *disk_fault(void *b)
+{
+	return disk.is_injected ? &disk.fault : store_backend_sqlite.fault(sim.disk);
+}
+
+static bool disk_close(void *b, bool is_sound)
+{
+	return true;
+}
+
+void sim_disk_close(void)
+{
+	if (sim.disk)
+		(void)store_backend_sqlite.close(sim.disk, true);
+	sim.disk = NULL;
+}
+
+const struct store_backend sim_backend = {
+	.name = "simulated",
+	.open = disk_open,
+	.begin = disk_begin,
+	.apply = disk_apply,
+	.commit = disk_commit,
+	.rollback = disk_rollback,
+	.tend = disk_tend,
+	.fault = disk_fault,
+	.close = disk_close,
+};
