@@ -47,7 +47,7 @@ struct seen {
 	unsigned sends, arrivals, effects;
 	uint64_t effect_id;
 	char key[80];
-	bool has_other_key;
+	bool is_ambiguous; /* the engine was told that nobody knows */
 };
 
 /* What is committed of it. */

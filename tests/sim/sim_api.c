@@ -134,6 +134,7 @@ static void tell(struct wire *w, enum http_error error, enum http_certainty cert
 	};
 	http_done *done = t->done;
 	void *arg = t->arg;
+	sim.seen[w->step][w->item].is_ambiguous |= certainty == HTTP_AMBIGUOUS;
 	sim_tell("call step %u item %u: %s %d", w->step, w->item, http_error_name(error), r.status);
 	detach(t);
 	done(arg, &r);

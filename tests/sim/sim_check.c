@@ -47,7 +47,7 @@ static void read_books(const struct store_result *ledger)
 static void check_item(unsigned i, const struct told *told)
 {
 	const struct books *b = &books[i];
-	bool is_unknown = b->problems && b->code == ITEM_UNKNOWN, has_open_unsafe = false;
+	bool is_unknown = b->problems && b->code == ITEM_UNKNOWN, is_doubtful = false;
 	if (b->problems > 1)
 		sim_fail("item %u ended badly %u times", i, b->problems);
 	if (told->outputs[i] + told->problems[i] != 1)
@@ -63,7 +63,7 @@ static void check_item(unsigned i, const struct told *told)
 			sim_fail("item %u step %u was sent %u times, with %u intents", i, k, s->sends, b->intents[k]);
 		if (is_plain && b->open[k] > 1)
 			sim_fail("item %u step %u has %u intents without outcome", i, k, b->open[k]);
-		has_open_unsafe |= is_plain && b->open[k];
+		is_doubtful |= is_plain && (b->open[k] || s->is_ambiguous);
 		if (!told->outputs[i])
 			continue;
 		if (!s->effects)
@@ -74,8 +74,9 @@ static void check_item(unsigned i, const struct told *told)
 			sim_fail("item %u step %u: recorded %" PRIu64 ", the API made %" PRIu64, i, k,
 				 told->effect_ids[k][i], s->effect_id);
 	}
-	if (has_open_unsafe && !is_unknown)
-		sim_fail("item %u may have been sent, and is not an unknown outcome", i);
+	if (is_doubtful != is_unknown)
+		sim_fail("item %u %s have an unknown outcome, and %s", i, is_doubtful ? "must" : "cannot",
+			 is_unknown ? "has" : "has not");
 	if (told->outputs[i] && sim.saves_entry && b->entries != 1)
 		sim_fail("item %u is done with %u entries", i, b->entries);
 }

@@ -11,6 +11,8 @@
 static struct {
 	struct store_fault fault;
 	bool is_injected, has_writes;
+	bool is_lasting;	      /* nothing is written any more in this life */
+	uint64_t epoch, failed_epoch; /* newest of the group; of the newest group that failed, plus 1 */
 	struct {
 		struct ledger_key key;
 		enum ledger_kind kind;
@@ -30,6 +32,8 @@ static int fails(enum fault_kind kind, const char *why)
 	disk.is_injected = true;
 	disk.fault.kind = kind;
 	(void)snprintf(disk.fault.why, sizeof(disk.fault.why), "%s", why);
+	disk.is_lasting |= kind == FAULT_LASTING;
+	disk.failed_epoch = disk.epoch + 1;
 	if (!sim.is_dead) {
 		sim.disk_faults++;
 		sim_tell("disk: %s", why);
@@ -42,13 +46,20 @@ static int disk_begin(void *b, bool writes)
 	disk.n_notes = 0;
 	disk.has_writes = writes;
 	disk.is_injected = false;
+	disk.epoch = 0;
 	if (sim.is_dead)
 		return fails(FAULT_LASTING, "the process is dead");
+	if (writes && disk.is_lasting)
+		sim_fail("a write after a failed fsync");
 	return store_backend_sqlite.begin(sim.disk, writes);
 }
 
 static int disk_apply(void *b, struct op *op)
 {
+	if (op_is_write(op) && op->epoch < disk.failed_epoch)
+		sim_fail("what was queued behind a failure is written after all");
+	if (op_is_write(op) && op->epoch > disk.epoch)
+		disk.epoch = op->epoch;
 	int code = store_backend_sqlite.apply(sim.disk, op);
 	if (code || op->result.error || op->result.was_recorded || disk.n_notes == GROUP_NOTES)
 		return code;

@@ -132,7 +132,7 @@ static void on_output(void *arg, const struct item *it)
 	t->last = it->seq;
 	t->n_outputs++;
 	for (unsigned k = 0; k < sim.n_calls; k++) {
-		char field[8];
+		char field[16];
 		int64_t id = 0;
 		(void)snprintf(field, sizeof(field), "_k%u", k);
 		(void)value_to_int64(value_get_c(&it->root, field), &id);
