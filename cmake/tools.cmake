@@ -15,6 +15,9 @@ if(TARGET weir)
   add_test(NAME scenario/kill COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/kill/run.py WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(scenario/kill PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
+  add_test(NAME scenario/kill-mixed COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/kill/mixed.py WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(scenario/kill-mixed PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
 endif()
 
 # Makes the n-th allocation of a program fail (LD_PRELOAD). glibc's own names stand in it, and a sanitizer has malloc to itself.
