@@ -377,7 +377,7 @@ int api_open(struct api **ret, const struct api_config *config, struct err *e)
 		return err_wrap(e, "listen on 127.0.0.1:%u", config->port);
 	}
 	a->port = http_server_port(a->server);
-	live_resume_all(a);
+	recover_start(a);
 	*ret = a;
 	return 0;
 }

@@ -8,6 +8,13 @@
 
 #define API_PARAMS_MAX 4
 
+/* recover.c: interrupted runs that wait for their turn. */
+struct recover {
+	int64_t *ids; /* newest first: the last is the next */
+	size_t n, cap, live;
+	bool is_going;
+};
+
 struct api {
 	struct api_config config;
 	struct http_server *server;
@@ -17,6 +24,7 @@ struct api {
 	void (*on_idle)(void *arg);
 	void *on_idle_arg;
 	bool is_draining;
+	struct recover recover;
 	uint16_t port;
 };
 
@@ -96,6 +104,7 @@ struct live_run {
 	struct value outputs;
 	struct value problem;	/* of the first item that failed */
 	enum item_state problem_state;
+	bool is_recovered; /* found at start */
 	bool is_over, is_recorded, is_cut; /* is_cut: not all outputs could be kept */
 };
 /* Start a run over the lines in `input` (taken). NULL after answering. The waiter hears through on_over that it is on disk, or over. */
@@ -111,8 +120,13 @@ void live_resume(struct api *a, int64_t id, struct request *rq);
  * `v` tells has happened either way.
  */
 void live_resume_after(struct request *rq, int64_t id, struct value v, bool is_wanted);
-void live_resume_all(struct api *a);
 void live_free_all(struct api *a);
+
+/* What was interrupted goes on, the oldest first, so many at a time. */
+void recover_start(struct api *a);
+void recover_go_on(struct api *a);
+void recover_one_is_over(struct api *a); /* one that was resumed at start has ended, or could not be resumed */
+void recover_free(struct api *a);
 
 /* Handlers. */
 typedef void handler(struct request *rq);

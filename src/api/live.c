@@ -43,6 +43,8 @@ static void live_end(struct live_run *lr)
 	if (lr->run)
 		run_free(lr->run);
 	loop_free_later(a->config.loop, lr, live_free);
+	if (lr->is_recovered)
+		recover_one_is_over(a);
 	if (a->is_draining && list_is_empty(&a->live))
 		a->on_idle(a->on_idle_arg);
 }
@@ -204,8 +206,9 @@ static void resume_answer(struct resume *re, int status, const char *type, const
 		reply_json(re->rq, status, &v, NULL);
 	} else if (re->rq) {
 		reply_problem(re->rq, status, type, NULL, "%s", text);
-	} else if (status >= 300 && status != 409) {
-		log_error(NULL, "run cannot be resumed run=%lld error=\"%s\"", (long long)re->id, text);
+	} else if (status >= 300) { /* at start nobody else hears of it */
+		log_warn(NULL, "run is left as it is run=%lld: %s", (long long)re->id, text);
+		recover_one_is_over(re->api);
 	}
 	if (re->rq)
 		request_release(re->rq);
@@ -240,6 +243,8 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 	plan_unref(plan);
 	int code = lr ? live_run_start(lr, NULL, row, e) : err_set(e, ERR_NO_MEMORY, "out of memory");
 	if (code == 0)
+		lr->is_recovered = !re->rq;
+	if (code == 0)
 		log_info(NULL, "run resumed run=%lld", (long long)row->id);
 	resume_answer(re, code == 0 ? 202 : 503, "not_resumable", e->msg);
 }
@@ -253,6 +258,8 @@ static void resume_begin(struct api *a, int64_t id, struct request *rq, struct v
 			after_answer(rq, after, false, "out of memory");
 		else if (rq)
 			reply_problem(rq, 503, "no_memory", NULL, "out of memory; the run is as it was");
+		else
+			recover_one_is_over(a);
 		return;
 	}
 	*re = (struct resume){ .api = a, .rq = rq, .id = id, .after = after };
@@ -278,26 +285,9 @@ void live_resume_after(struct request *rq, int64_t id, struct value v, bool is_w
 	resume_begin(rq->api, id, rq, kept);
 }
 
-static void on_running_list(void *arg, const struct store_result *result)
-{
-	struct api *a = arg;
-	struct err e = ERR_INIT;
-	for (size_t i = 0; i < result->n; i++)
-		live_resume(a, result->runs[i].id, NULL);
-	if (result->n == STORE_PAGE_MAX)
-		(void)store_run_list(a->config.store, result->runs[result->n - 1].id, RUN_RUNNING, STORE_PAGE_MAX,
-				     on_running_list, a, &e);
-}
-
-void live_resume_all(struct api *a)
-{
-	struct err e = ERR_INIT;
-	if (store_run_list(a->config.store, 0, RUN_RUNNING, STORE_PAGE_MAX, on_running_list, a, &e) < 0)
-		log_error(NULL, "interrupted runs cannot be looked for error=\"%s\"", e.msg);
-}
-
 void live_free_all(struct api *a)
 {
+	recover_free(a);
 	LIST_FOREACH (node, &a->live) {
 		struct live_run *lr = LIST_ENTRY(node, struct live_run, link);
 		list_remove(&lr->link);

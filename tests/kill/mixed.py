@@ -110,7 +110,7 @@ def killed_at_random(m, rng, kills, stop, on_stopped=None):
     for n in range(kills):
         p = m.start(first)
         if n % 2 == 0:
-            goal = m.requests_seen() + rng.randrange(1, max(2, total // kills))
+            goal = m.requests_seen() + rng.randrange(1, max(2, total // kills // 2))
             s.until(lambda: m.requests_seen() >= goal or p.poll() is not None, "request %d" % goal)
         else:
             end = s.time.monotonic() + rng.uniform(0, 0.2)
@@ -165,7 +165,7 @@ def books(c, name, m, hits, r, unknown_at_most):
 
 
 def kill_9(c):
-    m, rng = Mixed(), random.Random(SEED)
+    m, rng = Mixed(delay=15 if IS_FULL else 5), random.Random(SEED)
     hits = killed_at_random(m, rng, KILLS, s.kill)
     r = m.finish()
     open_plain, unknown = books(c, "kill -9", m, hits, r, hits * PLAIN_IN_FLIGHT)
@@ -205,7 +205,8 @@ def stopped_and_continued(c):
             whom.send_signal(signal.SIGCONT)
         s.until(lambda: p.poll() is not None, "the end of the run")
         r = m.finish() if p.returncode not in (0, 7) else s.run(["run", "--resume", "1", "-o", m.out], data=m.data)
-        books(c, "SIGSTOP " + name, m, hits, r, hits * PLAIN_IN_FLIGHT)
+        # a slot may meet two deadlines in twice a deadline, and one more at its ends
+        books(c, "SIGSTOP " + name, m, hits, r, 3 * hits * PLAIN_IN_FLIGHT)
         c.that(hits, "SIGSTOP %s: it hit" % name)
 
 
@@ -224,7 +225,8 @@ def script_worker(c):
     for _ in range(KILLS // 2):
         goal = m.requests_seen() + rng.randrange(1, ITEMS * len(CALLS) // KILLS)
         s.until(lambda: m.requests_seen() >= goal or p.poll() is not None, "requests")
-        for worker in s.until(lambda: children(p.pid) or [p.poll()], "a worker")[:1]:
+        s.until(lambda: children(p.pid) or p.poll() is not None, "a worker")
+        for worker in children(p.pid)[:1]:
             if p.poll() is None:
                 os.kill(worker, signal.SIGKILL)
                 hits += 1

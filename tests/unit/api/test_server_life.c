@@ -107,6 +107,55 @@ TEST(a_server_that_stops_leaves_its_runs_to_the_next)
 	server_close(&s);
 }
 
+#define LEFT 20
+
+static bool is_interrupted(struct server *s, int run)
+{
+	char path[40];
+	(void)snprintf(path, sizeof(path), "/api/v1/runs/%d", run);
+	struct reply r = get(s, path);
+	return strcmp(at(s, &r, "/state"), "\"interrupted\"") == 0;
+}
+
+TEST(interrupted_runs_go_on_a_few_at_a_time_the_oldest_first)
+{
+	struct server s;
+	struct reply r = { 0 };
+	char text[80];
+	server_open(&s);
+	import(&s);
+	peer.manners = PEER_SILENT_FIRST;
+	for (int i = 0; i < LEFT; i++) {
+		/* the peer takes 3 ms for such a number */
+		(void)snprintf(text, sizeof(text), "{\"items\":[{\"n\":%d}]}", 4 * i + 1);
+		r = post(&s, "/api/v1/components/t/dataflows/d/runs", text);
+		assert_status(r, 202);
+	}
+	for (int tries = 0; peer.requests < LEFT && tries < 2000; tries++)
+		r = get(&s, "/api/v1/runs/1");
+	assert_int_equal(peer.requests, LEFT);
+	world_settle(&s.w);
+	api_close(s.api);
+	world_settle(&s.w);
+	for (int tries = 0; peer.in_flight > 0 && tries < 2000; tries++)
+		world_settle(&s.w);
+	assert_int_equal(peer.in_flight, 0);
+	peer.most_in_flight = 0;
+	peer.manners = PEER_ANSWERS;
+	peer.is_delayed = true;
+	server_start(&s);
+	for (int tries = 0, done = 0; done < LEFT && tries < 5000; tries++) {
+		bool is_first_waiting = is_interrupted(&s, 1), is_last_waiting = is_interrupted(&s, LEFT);
+		assert_false(is_first_waiting && !is_last_waiting);
+		r = get(&s, "/api/v1/runs?state=done&limit=100");
+		done = atoi(at(&s, &r, "/total"));
+	}
+	assert_at(&s, r, "/total", "20");
+	assert_in_range(peer.most_in_flight, 1, 8);
+	peer.is_delayed = false;
+	server_close(&s);
+}
+
 TEST(a_run_of_the_command_line_without_all_its_input_is_not_ended_by_the_server)
 {
 	struct server s;
@@ -214,5 +263,6 @@ TEST(pages_come_with_their_guards)
 
 RUN_TESTS(CLAIM(a_client_may_leave_at_any_moment), CLAIM(half_a_request_does_not_hold_the_server),
 	  CLAIM(a_server_that_stops_leaves_its_runs_to_the_next),
+		CLAIM(interrupted_runs_go_on_a_few_at_a_time_the_oldest_first),
 	  CLAIM(a_run_of_the_command_line_without_all_its_input_is_not_ended_by_the_server),
 	  CLAIM(draining_waits_for_the_runs_under_way), CLAIM(pages_come_with_their_guards))
