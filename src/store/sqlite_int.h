@@ -106,6 +106,8 @@ struct sqlite {
 };
 
 /* sqlite_open.c: checks, migrates; 0 or -code with a sentence that a person can act on. */
+/* sqlite_log.c: before the database is opened: what is wrong with its log, as far as its index tells; NULL = nothing known to be. */
+const char *sqlite_log_trouble(const char *database);
 int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *config, struct err *e);
 
 /* Fill q->fault from the connection's last error; always -1. */

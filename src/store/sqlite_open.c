@@ -280,7 +280,10 @@ int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *co
 
 	(void)pthread_once(&once, configure_once);
 	int code = dir ? make_private(path, e) : 0;
+	const char *trouble = code == 0 && dir && dir_had_log(dir) ? sqlite_log_trouble(path) : NULL;
 
+	if (trouble)
+		return refuse_damaged(dir, trouble, e);
 	if (code)
 		return code;
 	code = sqlite3_open_v2(path, &q->db, dir ? flags : flags | SQLITE_OPEN_MEMORY, NULL);

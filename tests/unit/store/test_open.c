@@ -2,6 +2,8 @@
 /* Opening: what is private, what is refused and why, who may execute which run. */
 #include "store_test.h"
 
+#include <endian.h>
+
 #include <signal.h>
 
 /* ---- helpers ---- */
@@ -275,16 +277,89 @@ TEST(after_a_kill_the_log_is_read_and_nothing_is_missing)
 	place_drop(&p);
 }
 
-TEST(a_log_cut_after_a_kill_loses_its_tail_and_no_more)
+static void cut_log(struct place *p)
 {
-	struct place p;
 	struct stat st;
 
+	assert_int_equal(stat(place_file(p, "weir.db-wal"), &st), 0);
+	assert_int_equal(truncate(place_file(p, "weir.db-wal"), st.st_size - 1), 0);
+}
+
+TEST(a_log_cut_after_a_kill_is_refused_since_its_index_knows_better)
+{
+	struct place p;
+
 	place_killed(&p);
-	assert_int_equal(stat(place_file(&p, "weir.db-wal"), &st), 0);
-	assert_int_equal(truncate(place_file(&p, "weir.db-wal"), st.st_size - 1), 0);
+	cut_log(&p);
+	assert_refused(&p, "is cut off");
+	place_drop(&p);
+}
+
+TEST(a_wrong_byte_anywhere_in_the_log_after_a_kill_is_refused)
+{
+	struct place p;
+	size_t n;
+
+	place_killed(&p);
+	char *log = slurp(place_file(&p, "weir.db-wal"), &n);
+	for (size_t at = 25; at < n; at += n / 7) {
+		char wrong = (char)~log[at];
+		write_at(place_file(&p, "weir.db-wal"), (off_t)at, &wrong, 1);
+		assert_refused(&p, "wrong bytes");
+		write_at(place_file(&p, "weir.db-wal"), (off_t)at, &log[at], 1);
+	}
+	free(log);
+	place_open(&p);
+	assert_int_equal(count_rows(&p), 201);
+	place_drop(&p);
+}
+
+TEST(without_its_index_a_cut_log_loses_its_tail_and_no_more)
+{
+	struct place p;
+
+	place_killed(&p);
+	cut_log(&p);
+	assert_int_equal(unlink(place_file(&p, "weir.db-shm")), 0);
 	place_open(&p);
 	assert_int_equal(count_rows(&p), 200);
+	place_drop(&p);
+}
+
+/* After a loss of power the index may be one that was written before the log last began anew. */
+TEST(an_index_older_than_its_log_is_believed_nothing)
+{
+	struct place p;
+	size_t n;
+
+	place_killed(&p);
+	char *index = slurp(place_file(&p, "weir.db-shm"), &n);
+	for (size_t at = 32; at <= 80; at += 48) { /* the first salt, of both copies: as it was one beginning ago */
+		uint32_t salt;
+		memcpy(&salt, index + at, sizeof(salt));
+		salt = htobe32(be32toh(salt) - 1);
+		memcpy(index + at, &salt, sizeof(salt));
+		index[at - 16 + 2] = 1; /* and counts more frames than there are */
+	}
+	write_at(place_file(&p, "weir.db-shm"), 0, index, n);
+	free(index);
+	place_open(&p);
+	assert_int_equal(count_rows(&p), 201);
+	place_drop(&p);
+}
+
+TEST(the_whole_log_of_a_like_database_is_refused)
+{
+	struct place p, other;
+	size_t n;
+
+	place_killed(&p);
+	place_killed(&other);
+	char *log = slurp(place_file(&p, "weir.db-wal"), &n);
+	write_at(place_file(&other, "weir.db-wal"), 0, log, n);
+	free(log);
+	assert_refused(&other, "of another database");
+	place_drop(&other);
 	place_drop(&p);
 }
 
@@ -375,5 +450,9 @@ RUN_TESTS(CLAIM(directory_and_files_are_private_whatever_the_umask), CLAIM(a_fil
 	  CLAIM(an_emptied_or_missing_database_is_never_replaced_by_a_new_one),
 	  CLAIM(a_page_overwritten_while_closed_is_found_at_the_next_start),
 	  CLAIM(after_a_kill_the_log_is_read_and_nothing_is_missing),
-	  CLAIM(a_log_cut_after_a_kill_loses_its_tail_and_no_more), CLAIM(the_log_of_another_database_is_refused),
+	  CLAIM(a_log_cut_after_a_kill_is_refused_since_its_index_knows_better),
+		CLAIM(a_wrong_byte_anywhere_in_the_log_after_a_kill_is_refused),
+		CLAIM(without_its_index_a_cut_log_loses_its_tail_and_no_more),
+		CLAIM(an_index_older_than_its_log_is_believed_nothing),
+		CLAIM(the_whole_log_of_a_like_database_is_refused), CLAIM(the_log_of_another_database_is_refused),
 	  CLAIM(a_run_is_claimed_by_one_process_and_freed_by_its_death), CLAIM(two_processes_write_to_one_directory))
