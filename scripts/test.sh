@@ -55,7 +55,7 @@ count "build: asan" build asan
 part units, corpora and house rules, with address and undefined behaviour sanitizers
 run_ctest asan build/asan -L '^(unit|fuzz-corpus|house)$'
 part scenarios, against the release build
-run_ctest scenario build -L '^(scenario|example|torture)$' -j 1
+run_ctest scenario build -L '^(scenario|example|torture|sim)$' -j 1
 if [ -f ui/test/e2e/run.mjs ]; then
     part pages in a browser, over their mock
     count "pages: in a browser" npm --prefix ui run --silent e2e
