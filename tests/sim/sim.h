@@ -64,6 +64,7 @@ struct sim {
 	/* the flow */
 	unsigned n_calls, n_items;
 	enum sim_method calls[SIM_STEPS_MAX];
+	unsigned n_leaves; /* branches that lead to an end */
 	bool saves_entry, is_any_order;
 	/* the API, outliving processes */
 	struct seen seen[SIM_STEPS_MAX][SIM_ITEMS_MAX];

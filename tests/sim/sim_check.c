@@ -7,7 +7,7 @@
 struct books {
 	unsigned intents[SIM_STEPS_MAX], outcomes[SIM_STEPS_MAX], open[SIM_STEPS_MAX];
 	unsigned problems, entries;
-	int code;
+	bool is_unknown; /* in one branch at least */
 };
 
 static struct books books[SIM_ITEMS_MAX];
@@ -27,7 +27,7 @@ static void read_books(const struct store_result *ledger)
 			sim_fail("a row of item %" PRIu64 ", there are %u", row->key.seq, sim.n_items);
 		if (row->kind == LEDGER_PROBLEM) {
 			b->problems++;
-			b->code = row->code;
+			b->is_unknown |= row->code == ITEM_UNKNOWN;
 		} else if (row->kind == LEDGER_ENTRY) {
 			b->entries++;
 		} else if (row->kind == LEDGER_INTENT) {
@@ -47,15 +47,15 @@ static void read_books(const struct store_result *ledger)
 static void check_item(unsigned i, const struct told *told)
 {
 	const struct books *b = &books[i];
-	bool is_unknown = b->problems && b->code == ITEM_UNKNOWN, is_doubtful = false;
-	if (b->problems > 1)
+	bool is_doubtful = false;
+	if (b->problems > sim.n_leaves)
 		sim_fail("item %u ended badly %u times", i, b->problems);
-	if (told->outputs[i] + told->problems[i] != 1)
-		sim_fail("item %u came out %u times and failed %u times", i, told->outputs[i], told->problems[i]);
-	if (told->problems[i] != b->problems)
-		sim_fail("item %u: %u problems told, %u on disk", i, told->problems[i], b->problems);
-	if (b->problems && (int)told->states[i] != b->code)
-		sim_fail("item %u: told state %d, on disk %d", i, told->states[i], b->code);
+	if (told->outputs[i] != (b->problems ? 0 : sim.n_leaves) || told->problems[i] != (b->problems > 0))
+		sim_fail("item %u came out %u times of %u and failed %u times, with %u problems on disk", i,
+			 told->outputs[i], sim.n_leaves, told->problems[i], b->problems);
+	if (sim.n_leaves == 1 && b->problems && (told->states[i] == ITEM_UNKNOWN) != b->is_unknown)
+		sim_fail("item %u: told state %d, on disk %s", i, told->states[i],
+			 b->is_unknown ? "unknown" : "failed");
 	for (unsigned k = 0; k < sim.n_calls; k++) {
 		const struct seen *s = &sim.seen[k][i];
 		bool is_plain = sim.calls[k] == METHOD_POST_PLAIN;
@@ -74,9 +74,9 @@ static void check_item(unsigned i, const struct told *told)
 			sim_fail("item %u step %u: recorded %" PRIu64 ", the API made %" PRIu64, i, k,
 				 told->effect_ids[k][i], s->effect_id);
 	}
-	if (is_doubtful != is_unknown)
+	if (is_doubtful != b->is_unknown)
 		sim_fail("item %u %s have an unknown outcome, and %s", i, is_doubtful ? "must" : "cannot",
-			 is_unknown ? "has" : "has not");
+			 b->is_unknown ? "has" : "has not");
 	if (told->outputs[i] && sim.saves_entry && b->entries != 1)
 		sim_fail("item %u is done with %u entries", i, b->entries);
 }
@@ -90,7 +90,7 @@ void sim_check(const struct told *told, const struct run_row *row, const struct 
 	for (unsigned i = 0; i < sim.n_items; i++) {
 		check_item(i, told);
 		entries += books[i].entries;
-		if (books[i].problems && books[i].code == ITEM_UNKNOWN)
+		if (books[i].is_unknown)
 			unknown++;
 		else if (books[i].problems)
 			failed++;

@@ -44,9 +44,14 @@ static void choose_world(void)
 static void append_steps(struct buf *b)
 {
 	static const char *const methods[] = { "GET", "PUT", "DELETE", "POST", "POST" };
-	char source[16] = "input";
+	char source[16] = "input", last[16] = "input";
+	bool is_branched = sim_dice(3) == 0, has_follower[SIM_STEPS_MAX] = { 0 };
 	for (unsigned k = 0; k < sim.n_calls; k++) {
 		bool is_any = sim_dice(3) == 0;
+		unsigned from = is_branched ? up_to(k) : k; /* 0 = the input, n = the n-th call */
+		if (from)
+			has_follower[from - 1] = true;
+		(void)snprintf(source, sizeof(source), from ? "k%u" : "input", from - 1);
 		sim.is_any_order |= is_any;
 		(void)buf_printf(
 		    b,
@@ -54,13 +59,15 @@ static void append_steps(struct buf *b)
 		    "method_name: %s, query_path: /k%u, parameters_mapping: { n: =item.data.n }, "
 		    "result_store_field: _k%u, in_flight: %u, attempts: %u%s }\n",
 		    k, source, methods[sim.calls[k]], k, k, 1 + up_to(15), 1 + up_to(4), is_any ? ", order: any" : "");
-		(void)snprintf(source, sizeof(source), "k%u", k);
+		(void)snprintf(last, sizeof(last), "k%u", k);
 	}
+	for (unsigned k = 0; k < sim.n_calls; k++)
+		sim.n_leaves += !has_follower[k];
 	if (sim.saves_entry)
 		(void)buf_printf(b,
 				 "          - { name: save, source_step: %s, kind: update_entry, fields_mapping: { n: "
 				 "=item.data.n } }\n",
-				 source);
+				 last);
 }
 
 static void append_component(struct buf *b)
@@ -127,16 +134,17 @@ static void on_output(void *arg, const struct item *it)
 	if (it->seq >= sim.n_items)
 		sim_fail("an output of item %" PRIu64, it->seq);
 	sim_tell("output %" PRIu64, it->seq);
-	t->outputs[it->seq]++;
-	t->is_out_of_order |= t->n_outputs && it->seq < t->last;
+	if (t->outputs[it->seq]++ == 0)
+		t->n_outputs++;
+	t->is_out_of_order |= it->seq < t->last;
 	t->last = it->seq;
-	t->n_outputs++;
 	for (unsigned k = 0; k < sim.n_calls; k++) {
 		char field[16];
 		int64_t id = 0;
 		(void)snprintf(field, sizeof(field), "_k%u", k);
 		(void)value_to_int64(value_get_c(&it->root, field), &id);
-		t->effect_ids[k][it->seq] = (uint64_t)id;
+		if (id) /* a branch knows its own calls alone */
+			t->effect_ids[k][it->seq] = (uint64_t)id;
 		if (sim.saved[k + 1][it->seq].outcomes == 0)
 			sim_fail("item %" PRIu64 " is out, and its answer at step %u is not on disk", it->seq, k);
 	}
