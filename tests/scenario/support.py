@@ -29,6 +29,7 @@ WAIT = float(os.environ.get("WEIR_TEST_WAIT", "60"))  # the longest that anythin
 
 _processes = []
 _directories = []
+_home = None
 
 
 def _cleanup():
@@ -159,9 +160,13 @@ def peer_system(port, operations=(), **more):
 # ---- processes ----
 
 def environment(extra=None):
-    """Nothing of the caller's own Weir settings leaks into a test."""
+    """Nothing of the caller's own Weir settings leaks into a test, nor into their data directory what a test does."""
+    global _home
+    if not _home:
+        _home = directory()
     env = {k: v for k, v in os.environ.items() if not k.startswith("WEIR") and k not in ("NO_COLOR", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
     env["NO_COLOR"] = "1"
+    env["XDG_STATE_HOME"] = _home
     env["no_proxy"] = "127.0.0.1,localhost"
     env.update(extra or {})
     return env
