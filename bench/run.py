@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPU an item, items a second and peak memory of whole dataflows, beside wrk, curl --parallel and a Node script, against one mock in the same minutes.
 
-    run.py [w1 w2 w3 start] [--items 10000] [--runs 3] [--weir PATH]
+    run.py [w1 w2 w3 start ledger] [--items 10000] [--runs 3] [--weir PATH]
 
 Rounds are interleaved (every tool once, then again) and the best of them is shown, since a busy machine only ever makes things slower. CPU is user and
 system of a process and its children, from the kernel. Nothing here asserts: numbers are for people, see README.md.
@@ -13,6 +13,7 @@ import os
 import platform
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -297,9 +298,64 @@ def start(o):
     sample.close()
 
 
+def space(data):
+    """Bytes of the pages of each table, of the whole file, and how many calls were recorded."""
+    path = os.path.join(data, "weir.db")
+    with sqlite3.connect(path) as db:
+        tables = dict(db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
+        calls = db.execute("SELECT count(*) FROM ledger WHERE kind = 1").fetchone()[0]
+    return tables, os.path.getsize(path), calls
+
+
+def ledger_round(o, flow, env, items, d, data):
+    shutil.rmtree(data, ignore_errors=True)
+    code, wall, cpu, _, _ = measure([o.weir, "run", flow, "--items", items, "-o", os.path.join(d, "out.ndjson"), "--data", data, "--env", env, "-q"])
+    return cpu if code == 0 else None
+
+
+def ledger_of(title, o, flow, env, items, n, d):
+    """The same run with its ledger on disk and with it in memory, in turns; the best of each."""
+    data, best = os.path.join(d, "data"), {}
+    for _ in range(o.runs):
+        for where in (data, ":memory:"):
+            cpu = ledger_round(o, flow, env, items, d, where)
+            if cpu is None:
+                print("%s: the run failed with --data %s" % (title, where))
+                return
+            best[where] = min(cpu, best.get(where, cpu))
+    tables, size, calls = space(data)
+    shown = ", ".join("%s %.0f" % (name, tables[name] / calls) for name in ("ledger", "input", "dictionaries", "entries") if name in tables)
+    print("%-34s %6d calls: %5.0f bytes a call in the file (%s)" % (title, calls, size / calls, shown))
+    on, off = best[data] / n * 1e6, best[":memory:"] / n * 1e6
+    print("%-34s CPU us/item: %.1f on disk, %.1f in memory; ratio %.2f (aim: below 1.15)" % ("", on, off, on / off))
+
+
+def ledger(o):
+    """What the ledger costs: bytes a call on disk, CPU an item with it on disk and with it in memory (the yardstick)."""
+    d = s.directory()
+    print("\nLEDGER: best of %d (aim: fewer than 300 bytes a weather call)" % o.runs)
+    mock = Mock()
+    items = make_items(o.items, os.path.join(d, "items.ndjson"))
+    for name in ("get", "post"):
+        flow = os.path.join(d, "bench.yaml")
+        with open(os.path.join(HERE, "flow", "bench.yaml")) as f:
+            s.write(flow, f.read().replace("@FAST@", str(mock.fast)).replace("@SLOW@", str(mock.slow)))
+        ledger_of("bench flow, %s" % name.upper(), o, "%s:%s" % (flow, name), "fast", items, o.items, d)
+    s.stop(mock.process)
+    s.WEIR = o.weir
+    sample = s.Sample()
+    with open(os.path.join(ROOT, "src", "sample", "cities.def"), encoding="utf-8") as f:
+        cities = [line.split('"')[1] for line in f if line.startswith("CITY(")]
+    n = o.items // 2  # two calls each
+    items = os.path.join(d, "cities.ndjson")
+    s.write(items, "".join('{"city":"%s"}\n' % cities[i % len(cities)] for i in range(n)))
+    ledger_of("weather example", o, s.weather_file(sample.port), "sample", items, n, d)
+    sample.close()
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("works", nargs="*", default=["w1", "w2", "w3", "start"])
+    p.add_argument("works", nargs="*", default=["w1", "w2", "w3", "start", "ledger"])
     p.add_argument("--items", type=int, default=10000)
     p.add_argument("--runs", type=int, default=3)
     p.add_argument("--weir", default=s.WEIR)
@@ -315,6 +371,8 @@ def main():
     for work in o.works:
         if work == "start":
             start(o)
+        elif work == "ledger":
+            ledger(o)
         else:
             bench(work, o, node)
     return 0

@@ -58,7 +58,7 @@ int app_open(struct app *a, bool with_store)
 		log_setup(LOG_INFO, LOG_AUTO);
 	a->loop = loop_new(&e);
 	if (a->loop && with_store) {
-		struct store_config store = { .dir = a->data_dir };
+		struct store_config store = { .dir = strcmp(a->data_dir, APP_NO_DIR) == 0 ? NULL : a->data_dir };
 		if (store_open(&a->store, a->loop, &store, &e) < 0) {
 			app_say("%s", e.msg);
 			return EXIT_RUN_FAILED;
