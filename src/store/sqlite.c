@@ -162,7 +162,9 @@ static int backend_open(void **ret, struct dir *dir, const struct store_config *
 
 static int backend_begin(void *backend, bool writes)
 {
-	return sqlite_do(backend, writes ? ST_BEGIN_WRITE : ST_BEGIN_READ);
+	if (sqlite_do(backend, writes ? ST_BEGIN_WRITE : ST_BEGIN_READ))
+		return -1;
+	return writes ? codec_begin(backend) : 0;
 }
 
 static int backend_apply(void *backend, struct op *op)
@@ -185,6 +187,8 @@ static void backend_rollback(void *backend)
 	if (!sqlite3_get_autocommit(q->db)) /* some faults have rolled back already */
 		(void)sqlite_do(q, ST_ROLLBACK);
 	q->fault = kept;
+	if (q->codec)
+		codec_doubt(q->codec);
 }
 
 /* The log goes into the database: what SQLite would do inside of COMMIT, there ignoring a failed fsync. */
@@ -193,6 +197,8 @@ static int backend_tend(void *backend)
 	struct sqlite *q = backend;
 	int in_log = 0, moved = 0;
 
+	if (q->codec)
+		codec_tend(q->codec);
 	if (q->log_pages < q->checkpoint_at)
 		return 0;
 	int code = sqlite3_wal_checkpoint_v2(q->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
@@ -223,6 +229,7 @@ static bool backend_close(void *backend, bool is_sound)
 	else
 		(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(q->db);
+	codec_free(q->codec);
 	free(q);
 	return is_tidy;
 }

@@ -132,6 +132,7 @@ static int decide_one(struct sqlite *q, const struct decision_row *d, const stru
 	bind_int(put, 8, 0);
 	bind_text(put, 9, d->head);
 	bind_blob(put, 10, d->body);
+	bind_packed(put, 11, STR_NULL); /* few, and asked for by people with sqlite3 */
 	if (sqlite_do(q, ST_LEDGER_INSERT))
 		return -1;
 	bind_int(drop, 1, key->run);

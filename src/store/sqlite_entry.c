@@ -188,6 +188,7 @@ static int record(struct sqlite *q, struct op *op)
 	bind_int(st, 8, op->result.id);
 	bind_text(st, 9, STR_NULL);
 	bind_blob(st, 10, STR_NULL);
+	bind_packed(st, 11, STR_NULL);
 	return sqlite_do(q, ST_LEDGER_INSERT);
 }
 

@@ -14,7 +14,7 @@
 	"id,component,dataflow,version,env,trigger,state,started_at,ended_at,now,seed,input_is_complete,"              \
 	"items_in,items_out,failed,unknown,steps,problem"
 #define ENTRY_COLUMNS "id,component,key,data,created_at,updated_at,run"
-#define LEDGER_COLUMNS "run,seq,step,attempt,kind,at,code,number,head,body"
+#define LEDGER_COLUMNS "run,seq,step,attempt,kind,at,code,number,head,body,packed"
 #define COMPONENT_COLUMNS "name,version,imported_at,source"
 
 /* Every statement of the program, prepared once. */
@@ -33,16 +33,16 @@
 	X(RUN_LIST_STATE, "SELECT " RUN_COLUMNS " FROM runs WHERE id<? AND state=?3 ORDER BY id DESC LIMIT ?2")        \
 	X(RUN_COUNT, "SELECT count(*) FROM runs")                                                                      \
 	X(RUN_COUNT_STATE, "SELECT count(*) FROM runs WHERE state=?")                                                  \
-	X(INPUT_INSERT, "INSERT INTO input VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING")                               \
-	X(MADE_PUT, "INSERT INTO ledger VALUES (?,?,?,1,6,?,0,?,?,x'') ON CONFLICT DO UPDATE SET at=excluded.at,"      \
+	X(INPUT_INSERT, "INSERT INTO input VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                               \
+	X(MADE_PUT, "INSERT INTO ledger VALUES (?,?,?,1,6,?,0,?,?,x'',NULL) ON CONFLICT DO UPDATE SET at=excluded.at,"      \
 		    "number=excluded.number,head=excluded.head WHERE excluded.number>number")                          \
 	X(INPUT_END, "SELECT coalesce(max(first_seq+count),0),coalesce(sum(count) FILTER (WHERE made_by=0),0) "        \
 		     "FROM input WHERE run=?")                                                                         \
 	X(INPUT_READ,                                                                                                  \
-	  "SELECT run,first_seq,count,lines,made_by,parent FROM input WHERE run=?1 AND first_seq>=coalesce((SELECT "   \
+	  "SELECT run,first_seq,count,lines,made_by,parent,packed FROM input WHERE run=?1 AND first_seq>=coalesce((SELECT "   \
 	  "first_seq FROM input WHERE run=?1 AND first_seq<=?2 ORDER BY first_seq DESC LIMIT 1),?2) "                  \
 	  "AND first_seq<=?3 ORDER BY first_seq")                                                                      \
-	X(LEDGER_INSERT, "INSERT INTO ledger VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                     \
+	X(LEDGER_INSERT, "INSERT INTO ledger VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                     \
 	X(LEDGER_READ,                                                                                                 \
 	  "SELECT " LEDGER_COLUMNS " FROM ledger WHERE run=? AND seq BETWEEN ? AND ? ORDER BY seq,step,attempt,kind")  \
 	X(LEDGER_FIND, "SELECT code,number FROM ledger WHERE run=? AND seq=? AND step=? AND attempt=? AND kind=?")     \
@@ -70,6 +70,13 @@
 			 "code<>?5")                                                                                   \
 	X(RUN_REOPEN, "UPDATE runs SET state=0,ended_at=0,unknown=max(0,unknown-?2),failed=max(0,failed-?3),problem="  \
 		      "CASE WHEN substr(problem,1,length(?4))=?4 THEN '' ELSE problem END WHERE id=?1")                \
+	X(DATA_VERSION, "PRAGMA data_version")                                                                         \
+	X(RUN_OWNER, "SELECT component,dataflow,version FROM runs WHERE id=?")                                         \
+	X(DICTIONARY_FIND, "SELECT id,bytes FROM dictionaries WHERE component=? AND dataflow=? AND version=? AND "     \
+			   "step=? AND kind=?")                                                                        \
+	X(DICTIONARY_GET, "SELECT bytes FROM dictionaries WHERE id=?")                                                 \
+	X(DICTIONARY_PUT, "INSERT INTO dictionaries (component,dataflow,version,step,kind,made_at,bytes) "             \
+			  "VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                                             \
 	X(ENTRY_BY_ID, "SELECT " ENTRY_COLUMNS " FROM entries WHERE id=? AND component=?")                             \
 	X(ENTRY_BY_KEY, "SELECT " ENTRY_COLUMNS " FROM entries WHERE key=? AND component=?")                           \
 	X(ENTRY_INSERT, "INSERT INTO entries (component,key,data,created_at,updated_at,run) VALUES (?,?,?,?,?,?)")     \
@@ -97,8 +104,19 @@ enum sqlite_statement {
 	    ST_COUNT
 };
 
+enum codec_error {
+	CODEC_OK = 0,
+	CODEC_NO_ROOM, /* no memory, or the arena is full */
+	CODEC_DAMAGED, /* these bytes are no packed row, or its dictionary is gone */
+	CODEC_FAULT,   /* of the database: q->fault */
+};
+
+struct codec;
+
 struct sqlite {
 	sqlite3 *db;
+	enum codec_error unread; /* why the last row could not be read */
+	struct codec *codec;	 /* NULL in memory: there rows stay plain */
 	sqlite3_stmt *st[ST_COUNT];
 	int log_pages;	   /* in the write-ahead log, as of the last commit */
 	int checkpoint_at; /* when log_pages reaches this */
@@ -143,6 +161,14 @@ static inline void bind_key(sqlite3_stmt *st, int i, struct str s)
 		(void)sqlite3_bind_null(st, i);
 }
 
+static inline void bind_packed(sqlite3_stmt *st, int i, struct str s)
+{
+	if (s.ptr)
+		bind_blob(st, i, s);
+	else
+		(void)sqlite3_bind_null(st, i);
+}
+
 /* Column as borrowed bytes, until the next step of the statement. */
 static inline struct str column_bytes(sqlite3_stmt *st, int i)
 {
@@ -150,6 +176,27 @@ static inline struct str column_bytes(sqlite3_stmt *st, int i)
 
 	return (struct str){ bytes, (size_t)sqlite3_column_bytes(st, i) };
 }
+
+/* ---- sqlite_codec.c: rows compressed against dictionaries ---- */
+
+#define CODEC_INPUT 0 /* the "kind" of an input chunk; its step is made_by */
+
+struct codec *codec_new(void); /* NULL = no memory */
+void codec_free(struct codec *c);
+/* At the beginning of a transaction that writes: has another process been here? 0 or -1. */
+int codec_begin(struct sqlite *q);
+/* What was known of the file's runs and dictionaries may not be so: after a rollback, after pruning. */
+void codec_doubt(struct codec *c);
+/* Between groups: makes at most one dictionary, some milliseconds. */
+void codec_tend(struct codec *c);
+/*
+ * *ret: the row packed, borrowed until the next call; the null string = it stays plain (too small, too large, nothing gained, no memory).
+ * 0, or -1 with q->fault. May write a dictionary: within the row's transaction.
+ */
+int codec_pack(struct sqlite *q, const struct ledger_key *key, int kind, struct str head, struct str body, struct str *ret);
+/* The very bytes back, in `a`. */
+enum codec_error codec_unpack(struct sqlite *q, struct str packed, struct arena *a, struct str *ret_head,
+			      struct str *ret_body);
 
 /* The verbs of operations: 0, or -1 with q->fault. */
 typedef int sqlite_verb(struct sqlite *q, struct op *op);

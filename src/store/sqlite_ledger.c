@@ -83,13 +83,18 @@ static int put_made(struct sqlite *q, const struct input_row *in)
 int sqlite_input_put(struct sqlite *q, struct op *op)
 {
 	sqlite3_stmt *st = q->st[ST_INPUT_INSERT];
+	struct ledger_key key = { .run = op->input.run, .step = op->input.made_by };
+	struct str packed;
 
+	if (codec_pack(q, &key, CODEC_INPUT, STR_NULL, op->input.lines, &packed))
+		return -1;
 	bind_int(st, 1, op->input.run);
 	bind_int(st, 2, (int64_t)op->input.first_seq);
 	bind_int(st, 3, op->input.count);
-	bind_blob(st, 4, op->input.lines);
+	bind_blob(st, 4, packed.ptr ? STR_NULL : op->input.lines);
 	bind_int(st, 5, op->input.made_by);
 	bind_int(st, 6, (int64_t)op->input.parent);
+	bind_packed(st, 7, packed);
 	if (put_once(q, ST_INPUT_INSERT, op))
 		return -1;
 	return op->input.made_by ? put_made(q, &op->input) : 0;
@@ -108,13 +113,19 @@ int sqlite_ledger_put(struct sqlite *q, struct op *op)
 {
 	sqlite3_stmt *st = q->st[ST_LEDGER_INSERT];
 	const struct ledger_row *r = &op->ledger;
+	struct str packed = STR_NULL;
 
+	/* Problems and the lines of entries are few or small, and asked for by people with sqlite3: they stay plain. */
+	if ((r->kind == LEDGER_INTENT || r->kind == LEDGER_OUTCOME || r->kind == LEDGER_OUTPUT) &&
+	    codec_pack(q, &r->key, r->kind, r->head, r->body, &packed))
+		return -1;
 	sqlite_bind_ledger_key(st, &r->key, r->kind);
 	bind_int(st, 6, r->at);
 	bind_int(st, 7, r->code);
 	bind_int(st, 8, r->number);
-	bind_text(st, 9, r->head);
-	bind_blob(st, 10, r->body);
+	bind_text(st, 9, packed.ptr ? STR_NULL : r->head);
+	bind_blob(st, 10, packed.ptr ? STR_NULL : r->body);
+	bind_packed(st, 11, packed);
 	return put_once(q, ST_LEDGER_INSERT, op);
 }
 

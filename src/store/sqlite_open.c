@@ -26,10 +26,12 @@
 
 EMBED(store_sql_001, "store/sql/001-first.sql");
 EMBED(store_sql_002, "store/sql/002-made-items.sql");
+EMBED(store_sql_003, "store/sql/003-packed.sql");
 
 static const char *const migrations[] = {
 	store_sql_001,
 	store_sql_002,
+	store_sql_003,
 };
 #define SCHEMA_VERSION ((int64_t)ARRAY_LEN(migrations))
 
@@ -301,6 +303,10 @@ int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *co
 		code = migrate(q, dir, version, e);
 	if (code == 0)
 		code = prepare(q, dir, e);
+	if (code == 0 && dir)
+		q->codec = codec_new();
+	if (code == 0 && dir && !q->codec)
+		return err_set(e, ERR_NO_MEMORY, "no memory for the database");
 	q->checkpoint_at = SQLITE_CHECKPOINT_PAGES;
 	(void)sqlite3_wal_hook(q->db, on_commit, q);
 	return code;

@@ -62,7 +62,15 @@ static bool read_run(sqlite3_stmt *st, struct arena *a, struct run_row *r)
 	       keep(st, 17, a, &r->problem);
 }
 
-static bool read_ledger(sqlite3_stmt *st, struct arena *a, struct ledger_row *r)
+/* The bytes that stand packed in column `i`; false with q->unread. */
+static bool keep_packed(struct sqlite *q, sqlite3_stmt *st, int i, struct arena *a, struct str *ret_head,
+			struct str *ret_body)
+{
+	q->unread = codec_unpack(q, column_bytes(st, i), a, ret_head, ret_body);
+	return q->unread == CODEC_OK;
+}
+
+static bool read_ledger(struct sqlite *q, sqlite3_stmt *st, struct arena *a, struct ledger_row *r)
 {
 	if (!r)
 		return false;
@@ -78,10 +86,12 @@ static bool read_ledger(sqlite3_stmt *st, struct arena *a, struct ledger_row *r)
 		.code = sqlite3_column_int(st, 6),
 		.number = sqlite3_column_int64(st, 7),
 	};
+	if (sqlite3_column_type(st, 10) != SQLITE_NULL)
+		return keep_packed(q, st, 10, a, &r->head, &r->body);
 	return keep(st, 8, a, &r->head) && keep(st, 9, a, &r->body);
 }
 
-static bool read_input(sqlite3_stmt *st, struct arena *a, struct input_row *r)
+static bool read_input(struct sqlite *q, sqlite3_stmt *st, struct arena *a, struct input_row *r)
 {
 	if (!r)
 		return false;
@@ -92,6 +102,9 @@ static bool read_input(sqlite3_stmt *st, struct arena *a, struct input_row *r)
 		.made_by = (uint32_t)sqlite3_column_int64(st, 4),
 		.parent = (uint64_t)sqlite3_column_int64(st, 5),
 	};
+	struct str head;
+	if (sqlite3_column_type(st, 6) != SQLITE_NULL)
+		return keep_packed(q, st, 6, a, &head, &r->lines);
 	return keep(st, 3, a, &r->lines);
 }
 
@@ -119,39 +132,53 @@ static bool read_component(sqlite3_stmt *st, struct arena *a, struct component_r
 /* ---- all rows of a statement ---- */
 
 /* One per kind of row: adds the row that the statement stands on. */
-typedef bool add_row(sqlite3_stmt *st, struct arena *a, struct rows *rows);
+typedef bool add_row(struct sqlite *q, sqlite3_stmt *st, struct arena *a, struct rows *rows);
 
-static bool add_run(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+static bool add_run(struct sqlite *q, sqlite3_stmt *st, struct arena *a, struct rows *rows)
 {
 	return read_run(st, a, rows_add(rows, a));
 }
 
-static bool add_ledger(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+static bool add_ledger(struct sqlite *q, sqlite3_stmt *st, struct arena *a, struct rows *rows)
 {
-	return read_ledger(st, a, rows_add(rows, a));
+	return read_ledger(q, st, a, rows_add(rows, a));
 }
 
-static bool add_entry(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+static bool add_entry(struct sqlite *q, sqlite3_stmt *st, struct arena *a, struct rows *rows)
 {
 	return sqlite_read_entry(st, a, rows_add(rows, a));
 }
 
-static bool add_component(sqlite3_stmt *st, struct arena *a, struct rows *rows)
+static bool add_component(struct sqlite *q, sqlite3_stmt *st, struct arena *a, struct rows *rows)
 {
 	return read_component(st, a, rows_add(rows, a));
 }
 
-/* 1 = all read, 0 = refused (too large), -1 = fault. */
+/* The row that the statement stands on could not be read: 0 with the operation's refusal, or -1 with q->fault. */
+static int refuse_row(struct sqlite *q, enum sqlite_statement st, struct op *op)
+{
+	enum codec_error why = q->unread;
+
+	(void)sqlite3_reset(q->st[st]);
+	q->unread = CODEC_OK;
+	if (why == CODEC_FAULT)
+		return -1;
+	if (why == CODEC_DAMAGED)
+		op_refuse(op, STORE_DAMAGED,
+			  "a record of this run is damaged and cannot be read; the rest of the database is not touched");
+	else
+		op_refuse(op, STORE_TOO_LARGE, "more than a read may gather; ask for fewer items");
+	return 0;
+}
+
+/* 1 = all read, 0 = refused (too large, damaged), -1 = fault. */
 static int gather(struct sqlite *q, enum sqlite_statement st, struct op *op, struct rows *rows, add_row *add)
 {
 	int more;
 
 	while ((more = sqlite_next(q, st)) == 1) {
-		if (!add(q->st[st], &op->arena, rows)) {
-			(void)sqlite3_reset(q->st[st]);
-			op_refuse(op, STORE_TOO_LARGE, "more than a read may gather; ask for fewer items");
-			return 0;
-		}
+		if (!add(q, q->st[st], &op->arena, rows))
+			return refuse_row(q, st, op);
 	}
 	return more < 0 ? -1 : 1;
 }
@@ -233,11 +260,8 @@ static int read_inputs(struct sqlite *q, struct op *op, struct seq_range range)
 		int64_t first = sqlite3_column_int64(st, 1), count = sqlite3_column_int64(st, 2);
 		if (first + count <= range.from)
 			continue;
-		if (!read_input(st, &op->arena, rows_add(&rows, &op->arena))) {
-			(void)sqlite3_reset(st);
-			op_refuse(op, STORE_TOO_LARGE, "more than a read may gather; ask for fewer items");
-			return 0;
-		}
+		if (!read_input(q, st, &op->arena, rows_add(&rows, &op->arena)))
+			return refuse_row(q, ST_INPUT_READ, op);
 	}
 	op->result.inputs = rows.items;
 	op->result.n_inputs = rows.n;

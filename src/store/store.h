@@ -21,6 +21,7 @@ enum store_error {
 	STORE_CONFLICT, /* create: the key exists; update: the entry does not exist */
 	STORE_FAILED,	/* disk trouble: nothing of this and what followed was saved; see store_broken() */
 	STORE_TOO_LARGE, /* a read gathered more than it may: ask for fewer items */
+	STORE_DAMAGED,	 /* a record of what was asked for cannot be read any more */
 };
 
 struct store_backend;
