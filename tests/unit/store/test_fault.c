@@ -234,6 +234,46 @@ TEST(a_full_disk_fails_the_group_and_work_goes_on_when_space_returns)
 	place_drop(&p);
 }
 
+static int put_like(struct place *p, int64_t run, uint64_t seq, struct answer *a, struct err *e)
+{
+	struct ledger_row row = a_row(run, seq, LEDGER_OUTCOME, "{\"temperature\":11.3,\"wind\":14.8,\"unit\":\"km/h\",\"place\":\"Paris\"}");
+
+	return store_ledger_put(p->store, &row, on_answer, a, e);
+}
+
+/* The row that brings its dictionary along fails with it; the next one has to bring it again. */
+TEST(a_dictionary_that_was_rolled_back_is_written_with_the_next_row)
+{
+	struct place p;
+	struct answer a auto_answer = { 0 };
+	struct run_row run = a_run();
+	uint64_t seq = 0;
+
+	disk_set(DISK_WELL, 0);
+	clock_fake(fake_wall, fake_mono);
+	place_new(&p);
+	ASK(&p, &a, store_run_create(p.store, &run, on_answer, &a, e));
+	int64_t id = a.id;
+	for (; seq < 96; seq++) /* as many as a dictionary is made of */
+		ASK(&p, &a, put_like(&p, id, seq, &a, e));
+	disk_set(DISK_FULL, 0);
+	ASK(&p, &a, put_like(&p, id, seq, &a, e));
+	assert_int_equal(a.error, STORE_FAILED);
+	disk_set(DISK_WELL, 0);
+	pass_a_second();
+	for (; seq < 100; seq++) {
+		ASK(&p, &a, put_like(&p, id, seq, &a, e));
+		assert_int_equal(a.error, STORE_OK);
+	}
+	place_close(&p);
+	place_open(&p);
+	ASK(&p, &a, store_ledger_read(p.store, id, 0, UINT64_MAX, on_answer, &a, e));
+	assert_int_equal(a.error, STORE_OK);
+	assert_int_equal(a.n, 100);
+	clock_fake(NULL, NULL);
+	place_drop(&p);
+}
+
 /* Each number is either reported saved or reported failed; none saved after one that failed. */
 struct tail {
 	struct loop *loop;
@@ -419,7 +459,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLAIM(a_full_disk_fails_the_group_and_work_goes_on_when_space_returns),
-		CLAIM(what_was_queued_behind_a_failure_fails_even_if_the_disk_heals),
+		CLAIM(a_dictionary_that_was_rolled_back_is_written_with_the_next_row),
+	CLAIM(what_was_queued_behind_a_failure_fails_even_if_the_disk_heals),
 		CLAIM(after_a_failed_fsync_nothing_is_accepted_until_the_store_is_opened_again),
 		CLAIM(a_failed_fsync_of_a_checkpoint_counts_too),
 		CLAIM(the_kernels_own_no_room_is_a_full_disk_too),
