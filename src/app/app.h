@@ -67,6 +67,8 @@ bool app_flags_parse(const struct command *c, int argc, char **argv, struct app_
 
 /* Open the parts that a command needs: loop and services always; the store when asked (with its directory). Says what is wrong. */
 int app_open(struct app *a, bool with_store);
+/* The same with a store that is opened in another way; its directory is the flags'. */
+int app_open_store(struct app *a, const struct store_config *config);
 void app_close(struct app *a);
 #define APP_NO_DIR ":memory:" /* --data: nothing is kept beyond the process, as SQLite spells it */
 /* Where data lives: flag, $WEIR_DATA, $XDG_STATE_HOME/weir, ~/.local/state/weir. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir runs, entries, systems, doctor: look at what is there. */
 #include "app/item.h"
+#include "app/prune.h"
 
 #include "api/views.h"
 #include "base/alloc.h"
@@ -15,6 +16,7 @@ struct listing {
 	const struct command *command;
 	enum list_format format;
 	const char *format_text, *file, *limit_text;
+	struct prune_flags prune;
 	uint64_t limit;
 	struct arena arena;
 	struct value items;
@@ -24,14 +26,22 @@ struct listing {
 
 static bool listing_args(struct listing *l, const char *command, int argc, char **argv, int *ret_first)
 {
-	const struct flag flags[] = {
+	struct flag flags[] = {
 		{ .name = "output", .letter = 'o', .value = &l->format_text },
 		{ .name = "file", .letter = 'f', .value = &l->file },
 		{ .name = "limit", .value = &l->limit_text },
+		{ .name = "older-than", .value = &l->prune.older_than },
+		{ .name = "keep", .value = &l->prune.keep },
+		{ .name = "state", .value = &l->prune.states },
+		{ .name = "max-size", .value = &l->prune.max_size },
+		{ .name = "dry-run", .present = &l->prune.is_dry },
+		{ .name = "compact", .present = &l->prune.is_compact },
 		{ .name = NULL },
 	};
 	static const char *const formats[] = { "table", "json", "ndjson" };
 	l->command = app_command(command);
+	if (strcmp(command, "runs") != 0)
+		flags[3] = (struct flag){ .name = NULL }; /* what follows is of `runs prune` */
 	l->items = value_array();
 	l->limit = STORE_PAGE_MAX;
 	arena_init(&l->arena, 1u << 30);
@@ -234,6 +244,8 @@ int cmd_runs(int argc, char **argv)
 	const char *verb = first < argc ? argv[first] : "";
 	bool is_list = strcmp(verb, "list") == 0 && first + 1 == argc, is_show = strcmp(verb, "show") == 0 && first + 2 == argc;
 	bool is_item = strcmp(verb, "show") == 0 && first + 3 == argc;
+	if (strcmp(verb, "prune") == 0)
+		return listing_end(&l, cmd_runs_prune(&l.app, l.command, &l.prune, argc - first - 1, argv + first + 1));
 	if (!is_list && !is_show && !is_item)
 		return listing_end(&l, app_usage(l.command, "list, or show and a run's number, or show and the numbers of a run and an item"));
 	code = app_open(&l.app, true);

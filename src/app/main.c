@@ -54,7 +54,7 @@ const struct command commands[] = {
 	  "  --junit FILE      results as JUnit XML\n"
 	  "  --tap             results as TAP on stdout (the default without --junit)\n"
 	  "  --update          what happens now becomes what is expected; says what changed\n" },
-	{ "runs", "runs list | show ID [ITEM] | export ID [-o FILE] | decide ID done|again|skip --items 3,5-9|--all | retry ID", "runs of the data directory", cmd_runs,
+	{ "runs", "runs list | show ID [ITEM] | export ID [-o FILE] | decide ID done|again|skip --items 3,5-9|--all | retry ID | prune [ID...]", "runs of the data directory", cmd_runs,
 	  "Examples:\n"
 	  "  weir runs show 17     the run and its problems, each with the attempts that led to it\n"
 	  "  weir runs show 17 0   the calls of its first item: each attempt, why it was made, where its time went\n"
@@ -62,11 +62,20 @@ const struct command commands[] = {
 	  "  weir runs decide 17 again --items 3,5-9   calls whose outcome nobody knows: send these again\n"
 	  "  weir runs decide 17 done --items 4 --result '{\"id\":912}' --note \"seen in the shop\"\n"
 	  "  weir runs decide 17 skip --all            leave the items out\n"
-	  "  weir runs retry 17    failed items are done again, and only those\n\n"
+	  "  weir runs retry 17    failed items are done again, and only those\n"
+	  "  weir runs prune --older-than 30d --keep 100   old runs go, the newest 100 stay in any case\n"
+	  "  weir runs prune --max-size 2GiB --dry-run     which would go\n"
+	  "  weir runs prune 17                            this one, even if it is interrupted or needs attention\n\n"
 	  "  --items A-B       export: these items\n"
 	  "  --redact WHAT     export: a header's name, or a JSONPath like $.email; may be given several times\n"
 	  "  -o FORMAT         table, json or ndjson; of decide and retry: the file for the items of the run, which goes on\n"
-	  "  --no-resume       decide, but do not go on with the run yet\n" },
+	  "  --no-resume       decide, but do not go on with the run yet\n"
+	  "  --older-than AGE  since it ended: 30d, 12h\n"
+	  "  --keep N          the newest N stay\n"
+	  "  --state LIST      only done, failed, partly-done\n"
+	  "  --max-size SIZE   the oldest go until the database uses no more than this\n"
+	  "  --dry-run         say which, and change nothing\n"
+	  "  --compact         write a database of an older Weir anew, so that it can shrink; others wait meanwhile\n" },
 	{ "entries", "entries list COMPONENT | get COMPONENT ID", "saved entries", cmd_entries, "  -o FORMAT         table, json or ndjson\n" },
 	{ "systems", "systems list [-f FILE]", "systems, connectors and operations", cmd_systems, "" },
 	{ "schema", "schema component", "JSON Schema of the component file", cmd_schema, "" },

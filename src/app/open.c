@@ -48,7 +48,7 @@ static int services_open(struct app *a, struct err *e)
 	return a->services.scripts ? secrets_open(a, e) : e->code;
 }
 
-int app_open(struct app *a, bool with_store)
+static int open_parts(struct app *a, const struct store_config *config)
 {
 	struct err e = ERR_INIT;
 	const char *env = a->flags.env ? a->flags.env : getenv("WEIR_ENV");
@@ -57,8 +57,9 @@ int app_open(struct app *a, bool with_store)
 	if (a->flags.verbose)
 		log_setup(LOG_INFO, LOG_AUTO);
 	a->loop = loop_new(&e);
-	if (a->loop && with_store) {
-		struct store_config store = { .dir = strcmp(a->data_dir, APP_NO_DIR) == 0 ? NULL : a->data_dir };
+	if (a->loop && config) {
+		struct store_config store = *config;
+		store.dir = strcmp(a->data_dir, APP_NO_DIR) == 0 ? NULL : a->data_dir;
 		if (store_open(&a->store, a->loop, &store, &e) < 0) {
 			app_say("%s", e.msg);
 			return EXIT_RUN_FAILED;
@@ -69,6 +70,16 @@ int app_open(struct app *a, bool with_store)
 		return e.code == -ERR_DENIED || e.code == -ERR_INVALID ? EXIT_INVALID : EXIT_RUN_FAILED;
 	}
 	return EXIT_OK;
+}
+
+int app_open(struct app *a, bool with_store)
+{
+	return open_parts(a, with_store ? &(struct store_config){ 0 } : NULL);
+}
+
+int app_open_store(struct app *a, const struct store_config *config)
+{
+	return open_parts(a, config);
 }
 
 void app_close(struct app *a)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing entries, each with its line in the ledger, and components. */
+#include "base/clock.h"
 #include "store/sqlite_int.h"
 #include "base/json.h"
 
@@ -225,5 +226,6 @@ int sqlite_component_put(struct sqlite *q, struct op *op)
 	bind_text(put, 2, row->version);
 	bind_int(put, 3, row->imported_at);
 	bind_blob(put, 4, row->source);
+	bind_int(put, 5, clock_wall());
 	return sqlite_do(q, ST_COMPONENT_PUT);
 }

@@ -77,6 +77,32 @@
 	X(DICTIONARY_GET, "SELECT bytes FROM dictionaries WHERE id=?")                                                 \
 	X(DICTIONARY_PUT, "INSERT INTO dictionaries (component,dataflow,version,step,kind,made_at,bytes) "             \
 			  "VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                                             \
+	X(RUN_STATE, "SELECT state FROM runs WHERE id=?")                                                              \
+	X(RUN_DROP, "DELETE FROM runs WHERE id=?")                                                                     \
+	X(RUN_BYTES, "SELECT (SELECT coalesce(sum(length(CAST(head AS BLOB))+length(body)+"                            \
+		     "coalesce(length(packed),0)),0) FROM ledger WHERE run=?1)+(SELECT "                               \
+		     "coalesce(sum(length(lines)+coalesce(length(packed),0)),0) FROM input WHERE run=?1)")             \
+	X(PRUNE_NOTE, "INSERT INTO pruning SELECT id,component,dataflow,version FROM runs WHERE id=?")                 \
+	X(PRUNE_NEXT, "SELECT run,component,dataflow,version FROM pruning ORDER BY run LIMIT 1")                       \
+	X(PRUNE_DONE, "DELETE FROM pruning WHERE run=?")                                                               \
+	X(PRUNE_LEDGER_EDGE, "SELECT seq FROM ledger WHERE run=? ORDER BY seq LIMIT 1 OFFSET ?")                       \
+	X(PRUNE_LEDGER, "DELETE FROM ledger WHERE run=? AND seq<=?")                                                   \
+	X(PRUNE_INPUT_EDGE, "SELECT first_seq FROM input WHERE run=? ORDER BY first_seq LIMIT 1 OFFSET ?")             \
+	X(PRUNE_INPUT, "DELETE FROM input WHERE run=? AND first_seq<=?")                                               \
+	X(DICTIONARY_DROP, "DELETE FROM dictionaries WHERE component=?1 AND dataflow=?2 AND version=?3 AND NOT "       \
+			   "EXISTS (SELECT 1 FROM runs WHERE component=?1 AND version=?3 AND dataflow=?2)")            \
+	X(COMPONENT_DROP, "DELETE FROM components WHERE name=?1 AND version=?3 AND imported_at=0 AND used_at<?4 AND "  \
+			  "?2 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE component=?1 AND version=?3)")      \
+	X(VACUUM_SOME, "PRAGMA incremental_vacuum(256)")                                                               \
+	X(PAGE_COUNT, "PRAGMA page_count")                                                                             \
+	X(FREE_COUNT, "PRAGMA freelist_count")                                                                         \
+	X(STORAGE,                                                                                                     \
+	  "SELECT CASE kind WHEN 1 THEN 'requests' WHEN 2 THEN 'answers' WHEN 3 THEN 'lines of entries' WHEN 4 THEN "  \
+	  "'problems' WHEN 5 THEN 'outputs' ELSE 'items made' END,count(*),sum(length(CAST(head AS BLOB))+"            \
+	  "length(body)+coalesce(length(packed),0)) FROM ledger GROUP BY kind UNION ALL SELECT 'input',count(*),"      \
+	  "sum(length(lines)+coalesce(length(packed),0)) FROM input UNION ALL SELECT 'entries',count(*),"              \
+	  "sum(length(CAST(data AS BLOB))) FROM entries UNION ALL SELECT 'components',count(*),sum(length(source)) "   \
+	  "FROM components UNION ALL SELECT 'dictionaries',count(*),sum(length(bytes)) FROM dictionaries")             \
 	X(ENTRY_BY_ID, "SELECT " ENTRY_COLUMNS " FROM entries WHERE id=? AND component=?")                             \
 	X(ENTRY_BY_KEY, "SELECT " ENTRY_COLUMNS " FROM entries WHERE key=? AND component=?")                           \
 	X(ENTRY_INSERT, "INSERT INTO entries (component,key,data,created_at,updated_at,run) VALUES (?,?,?,?,?,?)")     \
@@ -90,10 +116,12 @@
 	X(COMPONENT_GET, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND version=?")                    \
 	X(COMPONENT_NEWEST, "SELECT " COMPONENT_COLUMNS " FROM components WHERE name=? AND imported_at>0 "             \
 			    "ORDER BY rank DESC LIMIT 1")                                                              \
-	X(COMPONENT_PUT, "INSERT INTO components (name,version,rank,imported_at,source) VALUES (?1,?2,"                \
-			 "(SELECT coalesce(max(rank),0)+1 FROM components WHERE name=?1),?3,?4) ON CONFLICT "          \
-			 "(name,version) DO UPDATE SET rank=excluded.rank,imported_at=excluded.imported_at,"           \
-			 "source=excluded.source WHERE excluded.imported_at>0")                                        \
+	X(COMPONENT_PUT, "INSERT INTO components (name,version,rank,imported_at,source,used_at) VALUES (?1,?2,"        \
+			 "(SELECT coalesce(max(rank),0)+1 FROM components WHERE name=?1),?3,?4,?5) ON CONFLICT "       \
+			 "(name,version) DO UPDATE SET used_at=excluded.used_at,"                                      \
+			 "rank=iif(excluded.imported_at>0,excluded.rank,rank),"                                        \
+			 "imported_at=iif(excluded.imported_at>0,excluded.imported_at,imported_at),"                   \
+			 "source=iif(excluded.imported_at>0,excluded.source,source)")                                  \
 	X(COMPONENT_LIST, "SELECT " COMPONENT_COLUMNS " FROM components c WHERE rank=(SELECT max(rank) FROM "          \
 			  "components WHERE name=c.name AND imported_at>0) ORDER BY name")
 
@@ -115,6 +143,7 @@ struct codec;
 
 struct sqlite {
 	sqlite3 *db;
+	bool gives_back;	 /* the file can shrink: auto_vacuum is incremental */
 	enum codec_error unread; /* why the last row could not be read */
 	struct codec *codec;	 /* NULL in memory: there rows stay plain */
 	sqlite3_stmt *st[ST_COUNT];
@@ -210,6 +239,8 @@ int sqlite_run_reopen(struct sqlite *q, int64_t run, size_t unknown, size_t fail
 void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum ledger_kind kind);
 /* sqlite_entry.c */
 sqlite_verb sqlite_entry_write, sqlite_component_put;
+/* sqlite_prune.c */
+sqlite_verb sqlite_run_prune, sqlite_prune_some, sqlite_run_bytes, sqlite_space, sqlite_storage;
 /* sqlite_read.c */
 sqlite_verb sqlite_run_get, sqlite_run_list, sqlite_input_end, sqlite_ledger_read, sqlite_problem_list,
     sqlite_entry_get, sqlite_entry_list, sqlite_component_get, sqlite_component_list;

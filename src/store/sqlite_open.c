@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define AUTO_VACUUM_INCREMENTAL 2
+#define REWRITE_AT_ONCE_PAGES 8192 /* 64 MiB */
 #define APPLICATION_ID 0x57656972 /* "Weir", in the file's header */
 
 /*
@@ -177,8 +179,9 @@ static int settings(struct sqlite *q, const struct dir *dir, struct err *e)
 	int code = set(q, dir, sql, e);
 	if (code || !dir)
 		return code;
+	/* Size of pages and kind of vacuum count for a new file only; an old one keeps its own. */
 	(void)snprintf(sql, sizeof(sql),
-		       "PRAGMA page_size=%d; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d",
+		       "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d",
 		       SQLITE_PAGE_BYTES, SQLITE_LOG_BYTES_MAX);
 	code = set(q, dir, sql, e);
 	if (code)
@@ -225,6 +228,26 @@ static int migrate(struct sqlite *q, const struct dir *dir, int64_t version, str
 		log_info(NULL, "store schema %lld -> %lld: file=%s", (long long)version, (long long)SCHEMA_VERSION,
 			 where(dir));
 	return code;
+}
+
+/*
+ * A file made before files could shrink is written anew once: at once when that takes a moment, else when somebody asks.
+ * Failing costs nothing but that it does not shrink.
+ */
+static void make_shrinkable(struct sqlite *q, const struct dir *dir, bool is_asked)
+{
+	int64_t pages = 0, kind = 0;
+
+	if (!dir || ask_number(q, "PRAGMA auto_vacuum", &kind) || ask_number(q, "PRAGMA page_count", &pages))
+		return;
+	if (kind != AUTO_VACUUM_INCREMENTAL && (is_asked || pages <= REWRITE_AT_ONCE_PAGES)) {
+		if (sqlite3_exec(q->db, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", NULL, NULL, NULL) != SQLITE_OK)
+			log_warn(NULL, "store not rewritten, it keeps its size for now: %s", sqlite3_errmsg(q->db));
+		else
+			log_info(NULL, "store rewritten, so that it can shrink: file=%s", where(dir));
+		(void)ask_number(q, "PRAGMA auto_vacuum", &kind);
+	}
+	q->gives_back = kind == AUTO_VACUUM_INCREMENTAL;
 }
 
 static int prepare(struct sqlite *q, const struct dir *dir, struct err *e)
@@ -301,6 +324,8 @@ int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *co
 		code = settings(q, dir, e);
 	if (code == 0)
 		code = migrate(q, dir, version, e);
+	if (code == 0)
+		make_shrinkable(q, dir, config->rewrites);
 	if (code == 0)
 		code = prepare(q, dir, e);
 	if (code == 0 && dir)

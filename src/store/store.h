@@ -13,6 +13,9 @@ struct store;
 
 #define STORE_GROUP_MAX 1024		  /* operations of one commit */
 #define STORE_PAGE_MAX 256		  /* rows of one page */
+#define STORE_PRUNE_ROWS 1000		  /* ledger rows that one store_prune_some() deletes, and those of the item it ends in */
+#define STORE_STORAGE_KINDS 12		  /* of store_storage() */
+#define STORE_VERSION_SPARED (INT64_C(86400) * 1000) /* ms since a run asked for a version, until that may be pruned */
 #define STORE_PENDING_MAX (64u << 20)	  /* bytes queued; callers ask store_is_full() and hold back */
 
 enum store_error {
@@ -29,6 +32,7 @@ struct store_backend;
 struct store_config {
 	const char *dir;	/* data directory, made if missing (0700); the file is weir.db; NULL = a private in-memory store */
 	msec_t busy_timeout;	/* waiting for another process's commit; 0 = 10 s */
+	bool rewrites;		/* an old file that cannot shrink is written anew, however large; writers wait meanwhile */
 	msec_t group_window;	/* how long a commit waits for company; 0 = not at all (what is queued goes together) */
 	/* For simulations (store_int.h), all zero elsewhere. */
 	const struct store_backend *backend; /* NULL = SQLite */
@@ -147,6 +151,12 @@ struct component_row {
 	msec_t imported_at; /* 0 = only kept beside a run that uses it: neither listed nor the newest */
 };
 
+/* What takes space: bytes of the rows' content, as they are stored. */
+struct storage_row {
+	struct str what; /* "requests", "answers", "input", "entries", "components", "dictionaries" ... */
+	uint64_t rows, bytes;
+};
+
 /* What a callback gets; everything borrowed until it returns. */
 struct store_result {
 	enum store_error error;
@@ -159,6 +169,9 @@ struct store_result {
 	struct input_row *inputs;
 	struct entry_row *entries;
 	struct component_row *components;
+	struct storage_row *storage;
+	uint64_t bytes_used, bytes_free; /* store_prune_some(), store_space(), store_storage(): of the database file, as of now */
+	bool has_more;			 /* store_prune_some(): call it again */
 	size_t n;		 /* of whichever list was asked for (rows: n, inputs: n_inputs) */
 	size_t n_inputs;
 	uint64_t next_seq;	 /* store_input_end(): of the next item */
@@ -215,8 +228,22 @@ int store_ledger_redo(struct store *s, const struct redo_row *redo, store_done *
  * the run's claim.
  */
 int store_ledger_drop_problems(struct store *s, int64_t run, store_done *done, void *arg, struct err *e);
+/*
+ * The run is gone with this commit; what it left (ledger, input, then what only it needed: dictionaries, the version kept beside it) goes by
+ * store_prune_some(). STORE_CONFLICT for a run that is running, interrupted or needs attention, unless even_unfinished; the caller holds the
+ * run's claim, so nobody executes it. Entries stay.
+ */
+int store_run_prune(struct store *s, int64_t run, bool even_unfinished, store_done *done, void *arg, struct err *e);
+/* The next stretch of what pruned runs left, whoever pruned them; then of free pages, given back to the file system. */
+int store_prune_some(struct store *s, store_done *done, void *arg, struct err *e);
 
 /* Reads. */
+/* total: bytes of the run's rows, as they are stored. */
+int store_run_bytes(struct store *s, int64_t run, store_done *done, void *arg, struct err *e);
+/* bytes_used, bytes_free of the database file. */
+int store_space(struct store *s, store_done *done, void *arg, struct err *e);
+/* Reads the whole database: not for a server with work to do. */
+int store_storage(struct store *s, store_done *done, void *arg, struct err *e);
 int store_run_get(struct store *s, int64_t id, store_done *done, void *arg, struct err *e);
 /* Newest first, ids below `before` (0 = from the newest); state -1 = all. */
 int store_run_list(struct store *s, int64_t before, int state, size_t limit, store_done *done, void *arg, struct err *e);

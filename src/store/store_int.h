@@ -24,6 +24,8 @@
 	X(ENTRY_WRITE)                                                                                                 \
 	X(COMPONENT_PUT)                                                                                               \
 	X(FILE_KEEP)                                                                                                   \
+	X(RUN_PRUNE)                                                                                                   \
+	X(PRUNE_SOME)                                                                                                  \
 	X(RUN_GET)                                                                                                     \
 	X(RUN_LIST)                                                                                                    \
 	X(INPUT_END)                                                                                                   \
@@ -32,7 +34,10 @@
 	X(ENTRY_GET)                                                                                                   \
 	X(ENTRY_LIST)                                                                                                  \
 	X(COMPONENT_GET)                                                                                               \
-	X(COMPONENT_LIST)
+	X(COMPONENT_LIST)                                                                                              \
+	X(RUN_BYTES)                                                                                                   \
+	X(SPACE)                                                                                                       \
+	X(STORAGE)
 
 enum op_kind {
 #define X(name) OP_##name,

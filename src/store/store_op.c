@@ -222,6 +222,31 @@ int store_ledger_drop_problems(struct store *s, int64_t run, store_done *done, v
 	return ask(s, OP_DROP_PROBLEMS, &(struct op_query){ .id = run }, done, arg, e);
 }
 
+int store_run_prune(struct store *s, int64_t run, bool even_unfinished, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_RUN_PRUNE, &(struct op_query){ .id = run, .code = even_unfinished }, done, arg, e);
+}
+
+int store_prune_some(struct store *s, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_PRUNE_SOME, &(struct op_query){ 0 }, done, arg, e);
+}
+
+int store_run_bytes(struct store *s, int64_t run, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_RUN_BYTES, &(struct op_query){ .id = run }, done, arg, e);
+}
+
+int store_space(struct store *s, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_SPACE, &(struct op_query){ 0 }, done, arg, e);
+}
+
+int store_storage(struct store *s, store_done *done, void *arg, struct err *e)
+{
+	return ask(s, OP_STORAGE, &(struct op_query){ 0 }, done, arg, e);
+}
+
 int store_run_get(struct store *s, int64_t id, store_done *done, void *arg, struct err *e)
 {
 	return ask(s, OP_RUN_GET, &(struct op_query){ .id = id }, done, arg, e);

@@ -15,6 +15,8 @@ CREATE TABLE dictionaries (
 ) STRICT;
 ALTER TABLE ledger ADD COLUMN packed BLOB;
 ALTER TABLE input ADD COLUMN packed BLOB;
+-- When a run last asked that a version be kept beside it: one that is about to begin must find it.
+ALTER TABLE components ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX runs_by_version ON runs (component, version);
 
 -- Runs that are being deleted, a stretch at a time. The run itself is gone when its row stands here; what it left goes with the next stretches.
