@@ -79,7 +79,7 @@
 			  "VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING")                                             \
 	X(RUN_STATE, "SELECT state FROM runs WHERE id=?")                                                              \
 	X(RUN_DROP, "DELETE FROM runs WHERE id=?")                                                                     \
-	X(RUN_BYTES, "SELECT (SELECT coalesce(sum(length(CAST(head AS BLOB))+length(body)+"                            \
+	X(RUN_BYTES, "SELECT (SELECT coalesce(sum(24+length(CAST(head AS BLOB))+length(body)+"                         \
 		     "coalesce(length(packed),0)),0) FROM ledger WHERE run=?1)+(SELECT "                               \
 		     "coalesce(sum(length(lines)+coalesce(length(packed),0)),0) FROM input WHERE run=?1)")             \
 	X(PRUNE_NOTE, "INSERT INTO pruning SELECT id,component,dataflow,version FROM runs WHERE id=?")                 \

@@ -238,7 +238,7 @@ int store_run_prune(struct store *s, int64_t run, bool even_unfinished, store_do
 int store_prune_some(struct store *s, store_done *done, void *arg, struct err *e);
 
 /* Reads. */
-/* total: bytes of the run's rows, as they are stored. */
+/* total: about how many bytes the run's rows take. */
 int store_run_bytes(struct store *s, int64_t run, store_done *done, void *arg, struct err *e);
 /* bytes_used, bytes_free of the database file. */
 int store_space(struct store *s, store_done *done, void *arg, struct err *e);
