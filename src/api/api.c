@@ -31,6 +31,7 @@ static const struct route {
 	{ "GET", "/api/v1/components/*/entries/*", get_entry, BODY_NONE },
 	{ "GET", "/api/v1/runs", get_runs, BODY_NONE },
 	{ "GET", "/api/v1/runs/*", get_run, BODY_NONE },
+	{ "DELETE", "/api/v1/runs/*", delete_run, BODY_NONE },
 	{ "POST", "/api/v1/runs/*/resume", post_resume, BODY_NONE },
 	{ "POST", "/api/v1/runs/*/decisions", post_decisions, BODY_JSON },
 	{ "POST", "/api/v1/runs/*/retry", post_retry, BODY_NONE },

@@ -131,7 +131,7 @@ void recover_free(struct api *a);
 /* Handlers. */
 typedef void handler(struct request *rq);
 handler get_components, put_component, get_component, get_form, post_submission, post_run, get_entries, get_entry, get_runs, get_run, post_resume,
-	post_decisions, post_retry,
+	post_decisions, post_retry, delete_run,
 	get_items, get_item, post_file, get_file;
 
 /* pages.c: the user interface, embedded. True when it answered. */

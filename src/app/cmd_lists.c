@@ -408,6 +408,16 @@ static void on_doctor_script(void *arg, const struct script_result *results, siz
 	loop_stop(a->loop);
 }
 
+static void on_storage(void *arg, const struct store_result *result)
+{
+	for (size_t i = 0; result->error == STORE_OK && i < result->n; i++)
+		printf("  %-18.*s %10llu rows %10.2f MiB\n", STR_ARG(result->storage[i].what), (unsigned long long)result->storage[i].rows,
+		       (double)result->storage[i].bytes / 1048576.0);
+	if (result->error == STORE_OK)
+		printf("  in use %.2f MiB with what holds them together, free %.2f MiB\n", (double)result->bytes_used / 1048576.0,
+		       (double)result->bytes_free / 1048576.0);
+}
+
 int cmd_doctor(int argc, char **argv)
 {
 	struct app a = { 0 };
@@ -419,6 +429,9 @@ int cmd_doctor(int argc, char **argv)
 	int code = app_open(&a, true);
 	if (code == EXIT_OK) {
 		printf("✓ weir         %s\n✓ data         %s, %.1f MiB\n", WEIR_VERSION, a.data_dir, (double)store_disk_bytes(a.store) / 1048576.0);
+		struct app_wait wait = { .app = &a, .use = on_storage, .arg = &a };
+		if (store_storage(a.store, app_wait_done, &wait, &e) < 0 || app_wait(&wait) < 0)
+			printf("✗ data         %s\n", e.code ? e.msg : wait.detail);
 		struct script_program *p = script_program_new(SCRIPT_ITEM, &source, 1, "doctor", &e);
 		if (p && script_check(a.services.scripts, p, on_doctor_script, &a, &e))
 			(void)loop_run(a.loop);

@@ -3,6 +3,7 @@
 #include "app/prune.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "store/prune.h"
 
 #include <string.h>
@@ -121,4 +122,58 @@ int cmd_runs_prune(struct app *a, const struct command *c, const struct prune_fl
 		policy.keep = UINT64_MAX; /* --compact alone: none goes */
 	int code = app_open_store(a, &(struct store_config){ .rewrites = f->is_compact });
 	return code == EXIT_OK ? prune(a, &policy) : code;
+}
+
+/* ---- weir serve ---- */
+
+static void on_round(void *arg, const struct prune_report *r)
+{
+	struct prune_keeper *k = arg;
+	k->round = NULL;
+	if (r->problem)
+		log_warn(NULL, "prune stopped, the next one goes on: %s", r->problem);
+	else if (r->runs)
+		log_info(NULL, "pruned: runs=%llu bytes_used=%llu bytes_before=%llu", (unsigned long long)r->runs, (unsigned long long)r->used_after,
+			 (unsigned long long)r->used_before);
+	(void)loop_timer_start(&k->timer, PRUNE_EVERY);
+}
+
+static void on_timer(struct loop_timer *t)
+{
+	struct prune_keeper *k = CONTAINER_OF(t, struct prune_keeper, timer);
+	struct err e = ERR_INIT;
+	k->round = prune_start(k->app->store, &k->policy, NULL, on_round, k, &e);
+	if (!k->round) {
+		log_warn(NULL, "prune put off: %s", e.msg);
+		(void)loop_timer_start(t, PRUNE_EVERY);
+	}
+}
+
+bool app_keeper_parse(const struct command *c, const char *text, struct prune_policy *ret)
+{
+	struct err e = ERR_INIT;
+	const char *env = getenv("WEIR_KEEP_RUNS");
+	text = text ? text : env && *env ? env : "all";
+	if (strcmp(text, "all") == 0)
+		return true;
+	if (num_parse_duration(str_c(text), &ret->older_than, &e) == 0 && ret->older_than > 0)
+		return true;
+	return app_usage(c, "--keep-runs %s: write a time such as 30d, or all", text), false;
+}
+
+void app_keeper_start(struct prune_keeper *k, struct app *a)
+{
+	k->app = a;
+	loop_timer_init(a->loop, &k->timer, on_timer);
+	if (k->policy.older_than)
+		(void)loop_timer_start(&k->timer, 1);
+}
+
+void app_keeper_stop(struct prune_keeper *k)
+{
+	if (!k->app)
+		return;
+	loop_timer_stop(&k->timer);
+	prune_stop(k->round);
+	k->round = NULL;
 }

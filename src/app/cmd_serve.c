@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir serve and weir sample-api: what keeps running. */
-#include "app/app.h"
+#include "app/prune.h"
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -28,7 +28,8 @@ struct serve {
 	struct app app;
 	struct api *api;
 	struct loop_timer grace;
-	const char *port_text;
+	struct prune_keeper keeper;
+	const char *port_text, *keep_text;
 	uint16_t port;
 	bool with_sample;
 	int stops; /* signals that came */
@@ -66,6 +67,10 @@ static void serve_say(const struct serve *s)
 	if (s->app.sample)
 		printf("sample API at http://127.0.0.1:%u/\n", sample_api_port(s->app.sample));
 	printf("data in %s, environment %.*s\n", s->app.data_dir, STR_ARG(s->app.env.env.len ? s->app.env.env : STR("(each component's first)")));
+	if (s->keeper.policy.older_than)
+		printf("runs are kept for %s after their end, then pruned\n", s->keep_text ? s->keep_text : getenv("WEIR_KEEP_RUNS"));
+	else
+		printf("all runs are kept (--keep-runs 30d would prune older ones)\n");
 	fflush(stdout);
 }
 
@@ -113,12 +118,13 @@ int cmd_serve(int argc, char **argv)
 	const struct flag flags[] = {
 		{ .name = "port", .letter = 'p', .value = &s.port_text },
 		{ .name = "sample", .present = &s.with_sample },
+		{ .name = "keep-runs", .value = &s.keep_text },
 		{ .name = NULL },
 	};
 	struct err e = ERR_INIT;
 	int first;
 	if (!app_flags_parse(c, argc, argv, &s.app.flags, flags, &first) ||
-	    !port_parse(c, "port", s.port_text, &s.port))
+	    !port_parse(c, "port", s.port_text, &s.port) || !app_keeper_parse(c, s.keep_text, &s.keeper.policy))
 		return EXIT_USAGE;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_DUMPABLE, 0); /* secrets are in memory: no core file, no debugger of another process */
@@ -127,7 +133,9 @@ int cmd_serve(int argc, char **argv)
 		loop_timer_init(s.app.loop, &s.grace, on_grace);
 		struct loop_signal *on_int = loop_signal_open(s.app.loop, SIGINT, on_signal, &s, &e);
 		struct loop_signal *on_term = loop_signal_open(s.app.loop, SIGTERM, on_signal, &s, &e);
+		app_keeper_start(&s.keeper, &s.app);
 		(void)loop_run(s.app.loop);
+		app_keeper_stop(&s.keeper);
 		loop_timer_stop(&s.grace);
 		loop_signal_close(on_int);
 		loop_signal_close(on_term);

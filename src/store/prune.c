@@ -249,6 +249,19 @@ struct prune *prune_start(struct store *s, const struct prune_policy *policy, pr
 	return p;
 }
 
+static void on_settled(void *arg, const struct store_result *r)
+{
+	struct err e = ERR_INIT;
+
+	if (r->error == STORE_OK && r->has_more)
+		(void)prune_settle(arg, &e);
+}
+
+int prune_settle(struct store *s, struct err *e)
+{
+	return store_prune_some(s, on_settled, s, e);
+}
+
 void prune_stop(struct prune *p)
 {
 	if (!p)

@@ -37,5 +37,7 @@ struct prune;
 /* One round. `each` may be NULL. The callbacks come from the loop, `done` last; NULL says why it did not begin. */
 struct prune *prune_start(struct store *s, const struct prune_policy *policy, prune_each *each, prune_done *done, void *arg,
 			  struct err *e);
+/* What is left of pruned runs goes, nobody is told; a store that closes or fails meanwhile leaves it to the next round. 0 or -code. */
+int prune_settle(struct store *s, struct err *e);
 /* No more callbacks; what is under way in the store ends there. Before store_close(). NULL is fine. */
 void prune_stop(struct prune *p);
