@@ -40,7 +40,7 @@ const struct command commands[] = {
 	  "  weir check --answers recorded.ndjson weather.yaml   try the rules of its systems on recorded answers\n" },
 	{ "import", "import FILE...", "put components into the data directory", cmd_import, "" },
 	{ "export", "export NAME [-o FILE]", "write an imported component as YAML", cmd_export, "" },
-	{ "serve", "serve [FILE...] [--port 8080] [--sample]", "run the server on 127.0.0.1", cmd_serve,
+	{ "serve", "serve [FILE...] [--port 8080] [--sample] [--keep-runs 30d]", "run the server on 127.0.0.1", cmd_serve,
 	  "  --port N          default 8080; 0 takes any free one\n"
 	  "  --keep-runs AGE   runs that ended longer ago are pruned, hourly: 30d; default all, or $WEIR_KEEP_RUNS\n"
 	  "  --sample          also run the sample API, and use the environment \"sample\"\n" },

@@ -224,8 +224,8 @@ static void on_space(void *arg, const struct store_result *r)
 	prune_next(p);
 }
 
-struct prune *prune_start(struct store *s, const struct prune_policy *policy, prune_each *each, prune_done *done, void *arg,
-			  struct err *e)
+struct prune *prune_start(struct store *s, const struct prune_policy *policy, prune_each *each, prune_done *done,
+			  void *arg, struct err *e)
 {
 	struct prune *p = alloc_calloc(1, sizeof(*p));
 
@@ -233,7 +233,9 @@ struct prune *prune_start(struct store *s, const struct prune_policy *policy, pr
 		(void)err_set(e, ERR_NO_MEMORY, "no memory to prune");
 		return NULL;
 	}
-	*p = (struct prune){ .store = s, .policy = *policy, .each = each, .done = done, .arg = arg, .now = clock_wall() };
+	*p = (struct prune){
+		.store = s, .policy = *policy, .each = each, .done = done, .arg = arg, .now = clock_wall()
+	};
 	p->is_listed = policy->n_named > 0;
 	for (size_t i = policy->n_named; i > 0; i--) {
 		if (!candidate(p, policy->named[i - 1])) {

@@ -7,11 +7,12 @@
  *   rows of a step are put, plain ---> enough samples ---> tend(): made, in memory ---> the next such row of a group:
  *   INSERT of the dictionary and of the row that refers to it, in one transaction
  *
- * A packed row: varint id of the dictionary (0 = none), varint bytes of the head, then a zstd frame (RFC 8878) of head and
- * body without its four bytes of magic number. The frame says its content's size.
+ * A packed row: varint id of the dictionary (0 = none), varint bytes of the head, then a zstd frame (RFC 8878) of head
+ * and body without its four bytes of magic number. The frame says its content's size.
  *
  * A cached dictionary may be gone from the file: its transaction was rolled back, or another process pruned. So `doubt`
- * counts the occasions, and a dictionary that was last seen before the latest is looked up again before a row refers to it.
+ * counts the occasions, and a dictionary that was last seen before the latest is looked up again before a row refers to
+ * it.
  */
 #include "store/sqlite_int.h"
 #include "base/alloc.h"
@@ -25,21 +26,21 @@
 #include <zstd_errors.h>
 
 #define PACK_LEVEL 1
-#define PACK_MIN 40		/* smaller rows stay plain: a frame has ten bytes of its own */
-#define PACK_ALONE_MIN 2048	/* without a dictionary smaller ones stay plain, and readable by everybody */
-#define PACK_MAX (16u << 20)	/* larger ones stay plain: they would hold up the commits of others */
+#define PACK_MIN 40		  /* smaller rows stay plain: a frame has ten bytes of its own */
+#define PACK_ALONE_MIN 2048	  /* without a dictionary smaller ones stay plain, and readable by everybody */
+#define PACK_MAX (16u << 20)	  /* larger ones stay plain: they would hold up the commits of others */
 #define SCRATCH_KEPT (256u << 10) /* a larger scratch buffer is given back */
 #define DICT_BYTES 8192
-#define DICT_CONTENT 6144	/* of it are rows; the rest is for tables of frequencies */
+#define DICT_CONTENT 6144 /* of it are rows; the rest is for tables of frequencies */
 #define SAMPLES_MAX 96
 #define SAMPLES_MIN 8
-#define SAMPLE_BYTES 2048	/* of one row */
+#define SAMPLE_BYTES 2048 /* of one row */
 #define SAMPLES_BYTES (64u << 10)
-#define SCOPES 64		/* dictionaries at hand for writing */
-#define READERS 32		/* and for reading */
-#define RUNS 16			/* runs whose names are known */
+#define SCOPES 64  /* dictionaries at hand for writing */
+#define READERS 32 /* and for reading */
+#define RUNS 16	   /* runs whose names are known */
 #define MAGIC_BYTES 4
-#define PREFIX_MAX 20		/* two varints */
+#define PREFIX_MAX 20 /* two varints */
 
 /* Whose rows: the strings are in one allocation. */
 struct owner {
@@ -318,7 +319,8 @@ static int look_up(struct sqlite *q, struct scope *sc)
 	return 0;
 }
 
-/* The dictionary into the file, beside the row that is about to refer to it. Another process's, written meanwhile, wins. */
+/* The dictionary into the file, beside the row that is about to refer to it. Another process's, written meanwhile,
+ * wins. */
 static int write_dict(struct sqlite *q, struct scope *sc)
 {
 	sqlite3_stmt *st = q->st[ST_DICTIONARY_PUT];
@@ -362,8 +364,8 @@ static void make_dict(struct scope *sc)
 	const char *from = sc->samples + sc->samples_len - content;
 	char dict[DICT_BYTES];
 	ZDICT_params_t params = { .compressionLevel = PACK_LEVEL };
-	size_t n = ZDICT_finalizeDictionary(dict, sizeof(dict), from, content, sc->samples, sc->sizes, sc->n_samples,
-					    params);
+	size_t n =
+	    ZDICT_finalizeDictionary(dict, sizeof(dict), from, content, sc->samples, sc->sizes, sc->n_samples, params);
 
 	sc->is_hopeless = !(ZDICT_isError(n) ? take_dict(sc, from, content) : take_dict(sc, dict, n));
 	free(sc->samples);
@@ -435,7 +437,8 @@ static int scope_ready(struct sqlite *q, struct scope *sc)
 	return sc->cdict && !sc->id ? write_dict(q, sc) : 0;
 }
 
-int codec_pack(struct sqlite *q, const struct ledger_key *key, int kind, struct str head, struct str body, struct str *ret)
+int codec_pack(struct sqlite *q, const struct ledger_key *key, int kind, struct str head, struct str body,
+	       struct str *ret)
 {
 	struct codec *c = q->codec;
 	size_t n = head.len + body.len;
@@ -517,8 +520,8 @@ enum codec_error codec_unpack(struct sqlite *q, struct str packed, struct arena 
 	char *plain = arena_alloc(a, size ? (size_t)size : 1);
 	if (!plain)
 		return CODEC_NO_ROOM;
-	size_t n = ddict ? ZSTD_decompress_usingDDict(c->dctx, plain, size, c->wire.ptr, c->wire.len, ddict) :
-			   ZSTD_decompressDCtx(c->dctx, plain, size, c->wire.ptr, c->wire.len);
+	size_t n = ddict ? ZSTD_decompress_usingDDict(c->dctx, plain, size, c->wire.ptr, c->wire.len, ddict)
+			 : ZSTD_decompressDCtx(c->dctx, plain, size, c->wire.ptr, c->wire.len);
 	if (n != size)
 		return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? CODEC_NO_ROOM : CODEC_DAMAGED;
 	*ret_head = (struct str){ plain, (size_t)head_len };

@@ -90,8 +90,7 @@ static int prune_run(struct sqlite *q, sqlite3_stmt *next)
 
 	if (drop_stretch(q, run, ST_PRUNE_LEDGER_EDGE, ST_PRUNE_LEDGER, STORE_PRUNE_ROWS, &has_more))
 		return -1;
-	if (!has_more &&
-	    drop_stretch(q, run, ST_PRUNE_INPUT_EDGE, ST_PRUNE_INPUT, PRUNE_INPUT_CHUNKS, &has_more))
+	if (!has_more && drop_stretch(q, run, ST_PRUNE_INPUT_EDGE, ST_PRUNE_INPUT, PRUNE_INPUT_CHUNKS, &has_more))
 		return -1;
 	if (has_more)
 		return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packed rows: the very bytes come back, whatever happens to dictionaries; damage is said, never crashed on or made up. */
+/* Packed rows: the very bytes come back, whatever happens to dictionaries; damage is said, never crashed on or made up.
+ */
 #include "store_test.h"
 #include "base/alloc.h"
 #include "store/sqlite_int.h"
@@ -41,10 +42,14 @@ static int64_t number(struct place *p, const char *sql)
 static struct ledger_row row_of(int64_t run, uint64_t seq)
 {
 	static char head[400], body[2000];
-	int h = snprintf(head, sizeof(head), "{\"status\":200,\"headers\":{\"content-type\":\"application/json\",\"date\":\"%08llx\"}}",
+	int h = snprintf(head, sizeof(head),
+			 "{\"status\":200,\"headers\":{\"content-type\":\"application/json\",\"date\":\"%08llx\"}}",
 			 (unsigned long long)(seq * 2654435761u));
-	int b = snprintf(body, sizeof(body), "{\"latitude\":%llu.5,\"longitude\":%llu,\"current\":{\"temperature\":%llu,\"unit\":\"C\"},\"note\":\"same for all of them, and long enough\"}",
-			 (unsigned long long)(seq % 90), (unsigned long long)(seq * 7 % 180), (unsigned long long)(seq * 31 % 40));
+	int b = snprintf(body, sizeof(body),
+			 "{\"latitude\":%llu.5,\"longitude\":%llu,\"current\":{\"temperature\":%llu,\"unit\":\"C\"},"
+			 "\"note\":\"same for all of them, and long enough\"}",
+			 (unsigned long long)(seq % 90), (unsigned long long)(seq * 7 % 180),
+			 (unsigned long long)(seq * 31 % 40));
 
 	for (uint64_t i = 0; i < seq % 5; i++)
 		body[b++] = (char)(i * 85); /* NUL, 0x55, 0xaa, 0xff ... */
@@ -128,7 +133,8 @@ TEST(rows_of_a_step_come_back_byte_for_byte_and_take_a_third)
 	int64_t packed = number(&p, "SELECT count(*) FROM ledger WHERE packed IS NOT NULL");
 	assert_true(packed > ROWS / 2 && packed < ROWS); /* the first ones made the dictionary */
 	int64_t small = number(&p, "SELECT sum(length(packed)) FROM ledger WHERE packed IS NOT NULL");
-	int64_t large = number(&p, "SELECT sum(length(CAST(head AS BLOB))+length(body)) FROM ledger WHERE packed IS NULL");
+	int64_t large =
+	    number(&p, "SELECT sum(length(CAST(head AS BLOB))+length(body)) FROM ledger WHERE packed IS NULL");
 	assert_true(small / packed * 3 < large / (ROWS - packed));
 	place_drop(&p);
 }
@@ -175,12 +181,14 @@ TEST(damaged_rows_are_refused_one_by_one_and_the_others_are_read)
 	place_new(&p);
 	int64_t run = new_run(&p);
 	put_rows(&p, run, 0, ROWS);
-	shell(&p, "UPDATE ledger SET packed=x'' WHERE seq=300; UPDATE ledger SET packed=x'0100ff' WHERE seq=301;"
-		  "UPDATE ledger SET packed=substr(packed,1,length(packed)-3) WHERE seq=302;"
-		  "UPDATE ledger SET packed=CAST(x'7f'||substr(packed,2) AS BLOB) WHERE seq=303;"		/* no such dictionary */
-		  "UPDATE ledger SET packed=x'ffffffffffffffffffffff' WHERE seq=304;"		/* no number */
-		  "UPDATE ledger SET packed=CAST(x'01ffff7f'||substr(packed,3) AS BLOB) WHERE seq=305;"	/* a head beyond the row */
-		  "UPDATE ledger SET packed=x'0000a0ffffffff010000' WHERE seq=306");		/* says that it is 4 GiB */
+	shell(&p,
+	      "UPDATE ledger SET packed=x'' WHERE seq=300; UPDATE ledger SET packed=x'0100ff' WHERE seq=301;"
+	      "UPDATE ledger SET packed=substr(packed,1,length(packed)-3) WHERE seq=302;"
+	      "UPDATE ledger SET packed=CAST(x'7f'||substr(packed,2) AS BLOB) WHERE seq=303;" /* no such dictionary */
+	      "UPDATE ledger SET packed=x'ffffffffffffffffffffff' WHERE seq=304;"	      /* no number */
+	      "UPDATE ledger SET packed=CAST(x'01ffff7f'||substr(packed,3) AS BLOB) WHERE seq=305;" /* a head beyond the
+												       row */
+	      "UPDATE ledger SET packed=x'0000a0ffffffff010000' WHERE seq=306"); /* says that it is 4 GiB */
 	for (uint64_t seq = 300; seq <= 306; seq++)
 		assert_int_equal(check_rows(&p, run, seq, seq).error, STORE_DAMAGED);
 	assert_int_equal(check_rows(&p, run, 0, 299).n, 300);

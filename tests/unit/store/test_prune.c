@@ -212,7 +212,8 @@ TEST(each_rule_narrows_and_what_is_not_over_stays_unless_named)
 	assert_string_equal(r.said, "3;4!;99!;");
 	assert_int_equal(r.report.refused, 2);
 	store_run_release(p.store, 4);
-	assert_string_equal(prune_with(&p, (struct prune_policy){ .named = (int64_t[]){ 4 }, .n_named = 1 }).said, "4;");
+	assert_string_equal(prune_with(&p, (struct prune_policy){ .named = (int64_t[]){ 4 }, .n_named = 1 }).said,
+			    "4;");
 	assert_false(has_run(&p, 3) || has_run(&p, 4));
 	place_drop(&p);
 }
@@ -284,7 +285,8 @@ TEST(a_round_that_is_stopped_says_nothing_more)
 	place_new(&p);
 	int64_t id = filled(&p, "v1", RUN_DONE, 1);
 	r.loop = p.loop;
-	struct prune *round = prune_start(p.store, &(struct prune_policy){ .named = &id, .n_named = 1 }, on_each, on_over, &r, NULL);
+	struct prune *round =
+	    prune_start(p.store, &(struct prune_policy){ .named = &id, .n_named = 1 }, on_each, on_over, &r, NULL);
 	assert_non_null(round);
 	prune_stop(round);
 	ASK(&p, &a, store_run_get(p.store, id, on_answer, &a, e));
@@ -302,7 +304,8 @@ TEST(a_database_of_an_older_weir_learns_to_shrink_and_keeps_its_rows)
 	place_make(&p);
 	assert_int_equal(mkdir(p.last_dir, 0700), 0);
 	assert_int_equal(sqlite3_open(place_file(&p, "weir.db"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL", NULL, NULL, NULL),
+			 SQLITE_OK);
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
 		FILE *f = fopen(shapes[i], "r");
 		assert_non_null(f);
@@ -310,12 +313,13 @@ TEST(a_database_of_an_older_weir_learns_to_shrink_and_keeps_its_rows)
 		(void)fclose(f);
 		assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	}
-	assert_int_equal(sqlite3_exec(db,
-				      "PRAGMA application_id=0x57656972; PRAGMA user_version=2;"
-				      "INSERT INTO runs VALUES(1,'weather','d','v1','e','t',1,1,1,1,1,1,1,1,0,0,'{}','');"
-				      "INSERT INTO ledger VALUES(1,0,1,1,2,5,200,0,'{\"h\":1}',x'6162')",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db,
+			 "PRAGMA application_id=0x57656972; PRAGMA user_version=2;"
+			 "INSERT INTO runs VALUES(1,'weather','d','v1','e','t',1,1,1,1,1,1,1,1,0,0,'{}','');"
+			 "INSERT INTO ledger VALUES(1,0,1,1,2,5,200,0,'{\"h\":1}',x'6162')",
+			 NULL, NULL, NULL),
+	    SQLITE_OK);
 	(void)sqlite3_close(db);
 	place_open(&p);
 	struct answer a auto_answer = { 0 };
@@ -323,13 +327,15 @@ TEST(a_database_of_an_older_weir_learns_to_shrink_and_keeps_its_rows)
 	assert_rows(&a, "0.1.1.2 code=200 number=0 {\"h\":1}|ab\n");
 	assert_int_equal(number(&p, "PRAGMA auto_vacuum"), 2);
 	fill(&p, 1, ITEMS);
-	assert_int_equal(prune_with(&p, (struct prune_policy){ .named = (int64_t[]){ 1 }, .n_named = 1 }).report.runs, 1);
+	assert_int_equal(prune_with(&p, (struct prune_policy){ .named = (int64_t[]){ 1 }, .n_named = 1 }).report.runs,
+			 1);
 	assert_int_equal(number(&p, "PRAGMA freelist_count"), 0);
 	place_drop(&p);
 }
 
 RUN_TESTS(CLAIM(a_pruned_run_leaves_nothing_but_its_entries_and_the_others_are_whole),
 	  CLAIM(a_version_kept_for_a_pruned_run_goes_when_it_has_rested_and_an_imported_one_stays),
-	  CLAIM(each_rule_narrows_and_what_is_not_over_stays_unless_named), CLAIM(by_size_the_oldest_go_and_no_more_than_needed),
+	  CLAIM(each_rule_narrows_and_what_is_not_over_stays_unless_named),
+	  CLAIM(by_size_the_oldest_go_and_no_more_than_needed),
 	  CLAIM(a_prune_that_dies_anywhere_is_consistent_and_goes_on), CLAIM(a_round_that_is_stopped_says_nothing_more),
 	  CLAIM(a_database_of_an_older_weir_learns_to_shrink_and_keeps_its_rows))
