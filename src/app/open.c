@@ -59,6 +59,8 @@ static int open_parts(struct app *a, const struct store_config *config)
 	a->loop = loop_new(&e);
 	if (a->loop && config) {
 		struct store_config store = *config;
+		const char *plain = getenv("WEIR_LEDGER_PLAIN");
+		store.keeps_plain = plain && *plain;
 		store.dir = strcmp(a->data_dir, APP_NO_DIR) == 0 ? NULL : a->data_dir;
 		if (store_open(&a->store, a->loop, &store, &e) < 0) {
 			app_say("%s", e.msg);

@@ -445,7 +445,7 @@ int codec_pack(struct sqlite *q, const struct ledger_key *key, int kind, struct 
 	const struct owner *o = NULL;
 
 	*ret = STR_NULL;
-	if (!c || n < PACK_MIN || n > PACK_MAX)
+	if (!c || q->keeps_plain || n < PACK_MIN || n > PACK_MAX)
 		return 0;
 	int found = owner_of(q, key->run, &o);
 	if (found <= 0)

@@ -143,6 +143,7 @@ struct codec;
 
 struct sqlite {
 	sqlite3 *db;
+	bool keeps_plain;	 /* new rows are not packed; packed ones are read */
 	bool gives_back;	 /* the file can shrink: auto_vacuum is incremental */
 	enum codec_error unread; /* why the last row could not be read */
 	struct codec *codec;	 /* NULL in memory: there rows stay plain */

@@ -332,6 +332,7 @@ int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *co
 		q->codec = codec_new();
 	if (code == 0 && dir && !q->codec)
 		return err_set(e, ERR_NO_MEMORY, "no memory for the database");
+	q->keeps_plain = config->keeps_plain;
 	q->checkpoint_at = SQLITE_CHECKPOINT_PAGES;
 	(void)sqlite3_wal_hook(q->db, on_commit, q);
 	return code;

@@ -32,6 +32,7 @@ struct store_backend;
 struct store_config {
 	const char *dir;	/* data directory, made if missing (0700); the file is weir.db; NULL = a private in-memory store */
 	msec_t busy_timeout;	/* waiting for another process's commit; 0 = 10 s */
+	bool keeps_plain;	/* rows are not packed: for those who look into weir.db with other programs */
 	bool rewrites;		/* an old file that cannot shrink is written anew, however large; writers wait meanwhile */
 	msec_t group_window;	/* how long a commit waits for company; 0 = not at all (what is queued goes together) */
 	/* For simulations (store_int.h), all zero elsewhere. */

@@ -159,6 +159,9 @@ def peer_system(port, operations=(), **more):
 
 # ---- processes ----
 
+PLAIN = {"WEIR_LEDGER_PLAIN": "1"}  # for tests that look into weir.db by themselves
+
+
 def environment(extra=None):
     """Nothing of the caller's own Weir settings leaks into a test, nor into their data directory what a test does."""
     global _home

@@ -233,7 +233,7 @@ class Torturer:
         s.write(self.path["in.ndjson"], world.items_text(variant.ids))
 
     def weir(self, args, **env):
-        r = s.run(["run", *args, "-o", self.path["out.ndjson"]], data=self.path["data"], env=env, timeout=TIMEOUT)
+        r = s.run(["run", *args, "-o", self.path["out.ndjson"]], data=self.path["data"], env=dict(s.PLAIN, **(env or {})), timeout=TIMEOUT)
         return r
 
     def fresh(self, run):

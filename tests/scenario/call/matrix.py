@@ -159,7 +159,7 @@ class Bench:
         rows = [{"id": k + 1} for k in range(items)] if isinstance(items, int) else items
         i = s.write(os.path.join(d, "i.ndjson"), "".join(json.dumps(x) + "\n" for x in rows))
         store = data or os.path.join(d, "data")
-        r = s.run(["run", f, "--items", i, "--format", "ndjson"], data=store, inside=inside, env=env)
+        r = s.run(["run", f, "--items", i, "--format", "ndjson"], data=store, inside=inside, env=dict(s.PLAIN, **(env or {})))
         return r, store
 
     def staged(self, call, *stage, by="request", peer=None, **more):

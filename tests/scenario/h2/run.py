@@ -87,7 +87,7 @@ def go(port, method, path, n=1, base=None, operation=(), **system):
     step = s.call_step(method, path, mapping, result="body", attempts=TRIES)
     f = s.write_component(os.path.join(d, "t.json"), s.component("t", systems, [s.INPUT, step, s.RESPOND]))
     i = s.write(os.path.join(d, "i.ndjson"), "".join('{"id":%d}\n' % k for k in range(n)))
-    r = s.run(["run", f, "--items", i], data=os.path.join(d, "data"))
+    r = s.run(["run", f, "--items", i], data=os.path.join(d, "data"), env=s.PLAIN)
     r.outcomes = outcomes(os.path.join(d, "data"))
     return r
 

@@ -75,7 +75,7 @@ def go(component, items, env=None, args=()):
     f = s.write_component(os.path.join(d, "t.json"), component)
     lines = "".join(json.dumps({"v": v}) + "\n" for v in items)
     i = s.write(os.path.join(d, "items.ndjson"), lines)
-    return s.run(["run", f, "--items", i, *args], data=os.path.join(d, "data"), env=env)
+    return s.run(["run", f, "--items", i, *args], data=os.path.join(d, "data"), env=dict(s.PLAIN, **(env or {})))
 
 
 def one(component, v="x", env=None, args=()):

@@ -284,7 +284,7 @@ def secrets(c):
         rows = ",".join('{"id":%d,"you_sent":"Bearer %s"}' % (i, secret) for i in range(n))
         peer.set(whole=('{"data":{"list":[%s]}}' % rows).encode())
         f = file_of(peer, d, system=auth)
-        r = s.run(["run", f, "--items", one_item(d)], data=os.path.join(d, "data"), env={"WEIR_SECRET_T": secret})
+        r = s.run(["run", f, "--items", one_item(d)], data=os.path.join(d, "data"), env=dict(s.PLAIN, WEIR_SECRET_T=secret))
         with open(os.path.join(d, "data", "weir.db"), "rb") as db:
             on_disk = secret.encode() in db.read()
         c.that(r.code == 0 and len(r.lines()) == n and secret not in r.text and not on_disk, "%d elements that echo a secret: it is in no item and not on disk" % n, r)

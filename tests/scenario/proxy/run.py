@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import support as s  # noqa: E402
 
 WORD = "pr0xy-CANARY%41:ä"  # a percent triple and a colon: both are part of it
-SECRETS = {"WEIR_SECRET_PROXY": WORD, "WEIR_SECRET_TOKEN": "0rigin-CANARY"}
+SECRETS = dict(s.PLAIN, **{"WEIR_SECRET_PROXY": WORD, "WEIR_SECRET_TOKEN": "0rigin-CANARY"})
 PAIR = base64.b64encode(("weir:" + WORD).encode()).decode()
 
 # Row 10, one a fault: error and class, then how many requests the origin saw when the fault struck once and two tries were allowed. 0: the call was

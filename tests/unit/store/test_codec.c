@@ -316,9 +316,28 @@ TEST(a_row_larger_than_the_codec_takes_stays_plain)
 	place_drop(&p);
 }
 
+TEST(a_store_that_keeps_plain_rows_reads_the_packed_ones_too)
+{
+	struct place p;
+
+	place_new(&p);
+	int64_t run = new_run(&p);
+	put_rows(&p, run, 0, 250);
+	int64_t packed = number(&p, "SELECT count(*) FROM ledger WHERE packed IS NOT NULL");
+	assert_true(packed > 0);
+	place_close(&p);
+	assert_int_equal(
+	    store_open(&p.store, p.loop, &(struct store_config){ .dir = p.last_dir, .keeps_plain = true }, NULL), 0);
+	put_rows(&p, run, 250, 300);
+	expect_rows(&p, run, 300);
+	assert_int_equal(number(&p, "SELECT count(*) FROM ledger WHERE packed IS NOT NULL"), packed);
+	place_drop(&p);
+}
+
 RUN_TESTS(CLAIM(rows_of_a_step_come_back_byte_for_byte_and_take_a_third),
 	  CLAIM(another_run_and_another_day_use_the_dictionary_that_is_there),
 	  CLAIM(a_dictionary_that_another_process_removed_is_written_again_before_a_row_refers_to_it),
 	  CLAIM(damaged_rows_are_refused_one_by_one_and_the_others_are_read), CLAIM(no_bytes_at_all_crash_the_reader),
 	  CLAIM(without_memory_rows_stay_plain_and_are_right), CLAIM(the_input_is_packed_too),
-	  CLAIM(a_row_larger_than_the_codec_takes_stays_plain))
+	  CLAIM(a_row_larger_than_the_codec_takes_stays_plain),
+	  CLAIM(a_store_that_keeps_plain_rows_reads_the_packed_ones_too))
