@@ -174,6 +174,8 @@ void reply_store_error(struct request *rq, const struct store_result *result)
 {
 	if (result->error == STORE_NOT_FOUND)
 		reply_problem(rq, 404, "not_found", NULL, "there is nothing of that name here");
+	else if (result->error == STORE_DAMAGED)
+		reply_problem(rq, 500, "damaged", NULL, "%s", result->detail);
 	else
 		reply_problem(rq, 503, "store", NULL, "the store cannot be used now: %s",
 			      result->detail ? result->detail : "unknown");

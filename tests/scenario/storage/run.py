@@ -75,6 +75,11 @@ def prune_beside_a_server(c, weather, data):
     c.equal(server.ask("GET", "/api/v1/runs/3/items/7").status, 200, "an item of a run that stayed is whole")
     c.that(ask(data, "SELECT count(*) FROM entries") >= entries, "the entries stay")
     c.equal(ask(data, "SELECT count(*) FROM ledger WHERE run IN (1, 2)"), 0, "nothing of a pruned run is left")
+    with sqlite3.connect(os.path.join(data, "weir.db"), timeout=20) as db:
+        db.execute("UPDATE ledger SET packed = x'0102' WHERE run = 3 AND seq = 900 AND step = 4 AND kind = 2")
+    answers = [server.ask("GET", "/api/v1/runs/3/items/%d" % seq) for seq in (900, 901)]
+    c.that(answers[0].status >= 500 and b"damaged" in answers[0].body and answers[1].status == 200, "a damaged record is said, and the next item is shown",
+           answers[0])
     c.equal(server.ask("DELETE", "/api/v1/runs/3").status, 200, "a run is deleted over REST")
     c.equal(server.ask("GET", "/api/v1/runs/3").status, 404, "and gone at once")
     c.equal(server.ask("DELETE", "/api/v1/runs/3").status, 404, "a second time there is none")
