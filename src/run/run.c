@@ -215,6 +215,9 @@ static int row_init(struct run *r, struct err *e)
 	row->state = RUN_RUNNING;
 	row->ended_at = 0;
 	row->items_out = row->failed = row->unknown = 0;
+	/* A run recorded without its names could never be resumed. */
+	if (!row->component.ptr || !row->dataflow.ptr || !row->version.ptr || !row->env.ptr || !row->trigger.ptr)
+		return err_set(e, ERR_NO_MEMORY, "no memory for a run");
 	return 0;
 }
 
