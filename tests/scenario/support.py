@@ -6,6 +6,7 @@ peers end by themselves should the suite be killed.
 """
 import atexit
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -273,6 +274,14 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def refusing_port():
+    """A port that refuses connections and that nobody else can come to have meanwhile: bound, and not listening."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        yield s.getsockname()[1]
 
 
 def until(condition, what, wait=None):

@@ -41,7 +41,8 @@ def says_why(*words):
 # ---- 1 to 4: addresses and names ----
 
 def refused_port(row, bench, claims):
-    unserved(row, bench, claims, "http://127.0.0.1:%d" % s.free_port())
+    with s.refusing_port() as port:
+        unserved(row, bench, claims, "http://127.0.0.1:%d" % port)
 
 
 class FullBacklog:
