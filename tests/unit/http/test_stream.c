@@ -28,7 +28,7 @@ static void fill(char *to, uint64_t from, size_t n)
 
 static void send_big(int fd, bool chunked)
 {
-	static char block[64 << 10];
+	static _Thread_local char block[64 << 10]; /* a connection is a thread */
 	char line[32];
 
 	for (uint64_t at = 0; at < BIG; at += sizeof(block)) {
@@ -282,7 +282,7 @@ struct upload {
 static void serve_upload(struct peer *p, int fd, int number, void *arg)
 {
 	struct upload *u = arg;
-	static char block[64 << 10];
+	static _Thread_local char block[64 << 10]; /* a connection is a thread */
 	char head[4096];
 	size_t n = 0;
 
