@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Findings in words, results as TAP 14 and as JUnit XML. */
 #include "app/cassettes.h"
+#include "base/xml_text.h"
 
 #define XML_MAX_BYTES (64u << 20)
 
@@ -96,27 +97,17 @@ void report_begin(struct report *r)
 	buf_init(&r->xml, XML_MAX_BYTES);
 }
 
-static void xml_text(struct buf *b, struct str s)
+/* A report is made of whatever failed: what XML has no place for is shown as "?". */
+static void xml_text(struct buf *b, struct str s, bool in_attribute)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-		switch (c) {
-		case '<':
-			(void)buf_append_c(b, "&lt;");
-			break;
-		case '>':
-			(void)buf_append_c(b, "&gt;");
-			break;
-		case '&':
-			(void)buf_append_c(b, "&amp;");
-			break;
-		case '"':
-			(void)buf_append_c(b, "&quot;");
-			break;
-		default:
-			/* XML 1.0 has no other control characters, not even escaped */
-			(void)buf_append_char(b, (unsigned char)c < 0x20 && c != '\n' && c != '\t' ? '?' : c);
-		}
+	while (s.len) {
+		size_t n = xml_bad_char(s);
+		xml_append(b, str_from(s.ptr, n), in_attribute);
+		if (n == s.len)
+			return;
+		(void)buf_append_char(b, '?');
+		n += (unsigned char)s.ptr[n] == 0xEF ? 3 : 1;
+		s = str_from(s.ptr + n, s.len - n);
 	}
 }
 
@@ -124,17 +115,17 @@ static void xml_test(struct buf *b, struct str suite, const char *name, struct s
 {
 	struct str rest = why, first = str_split(&rest, '\n');
 	(void)buf_append_c(b, "  <testcase classname=\"");
-	xml_text(b, suite);
+	xml_text(b, suite, true);
 	(void)buf_append_c(b, "\" name=\"");
-	xml_text(b, str_c(name));
+	xml_text(b, str_c(name), true);
 	if (!why.len) {
 		(void)buf_append_c(b, "\"/>\n");
 		return;
 	}
 	(void)buf_append_c(b, "\">\n    <failure message=\"");
-	xml_text(b, first);
+	xml_text(b, first, true);
 	(void)buf_append_c(b, "\">");
-	xml_text(b, why);
+	xml_text(b, why, false);
 	(void)buf_append_c(b, "</failure>\n  </testcase>\n");
 }
 

@@ -3,6 +3,7 @@
  * XML out of a template. The template is read once, when the system is, and held to the rules of well-formedness with
  * its slots seen as text; the values are escaped for the place of their slot. So nothing that data says becomes markup.
  */
+#include "base/xml_text.h"
 #include "call/body_int.h"
 #include <stdio.h>
 
@@ -54,20 +55,6 @@ static void skip_space(struct scan *x)
 {
 	while (!at_end(x) && is_space(x->text.ptr[x->at]))
 		x->at++;
-}
-
-/* Offset of the first byte that XML 1.0 has no place for, or the length: control bytes, U+FFFE and U+FFFF. */
-static size_t find_bad_char(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-		if (c < 0x20 && !is_space((char)c))
-			return i;
-		if (c == 0xEF && i + 2 < s.len && (unsigned char)s.ptr[i + 1] == 0xBF &&
-		    (unsigned char)s.ptr[i + 2] >= 0xBE)
-			return i;
-	}
-	return s.len;
 }
 
 /* ---- slots ---- */
@@ -337,7 +324,7 @@ static int take_text(struct scan *x)
 static int scan_all(struct scan *x)
 {
 	int r = 0;
-	x->at = find_bad_char(x->text);
+	x->at = xml_bad_char(x->text);
 	if (!at_end(x))
 		return wrong(x, "byte 0x%02x cannot stand in XML", (unsigned char)x->text.ptr[x->at]);
 	for (x->at = 0; !at_end(x) && r == 0;)
@@ -388,31 +375,6 @@ static const struct value *follow(const struct value *v, struct str path)
 	return v;
 }
 
-/* Line breaks inside attributes would become spaces on the other side, a CR everywhere a line feed (XML 1.0 2.11,
- * 3.3.3): they go as references. */
-static void escape(struct buf *b, struct str text, bool in_attribute)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-		switch (c) {
-		case '&':
-			(void)buf_append_c(b, "&amp;");
-			break;
-		case '<':
-			(void)buf_append_c(b, "&lt;");
-			break;
-		case '>':
-			(void)buf_append_c(b, "&gt;");
-			break;
-		default:
-			if (c == '\r' || (in_attribute && (c == '"' || c == '\'' || c == '\t' || c == '\n')))
-				(void)buf_printf(b, "&#%d;", c);
-			else
-				(void)buf_append_char(b, c);
-		}
-	}
-}
-
 int body_template_write(struct buf *b, const struct body_template *t, const struct value *body, struct err *e)
 {
 	if (!value_is(body, VALUE_OBJECT))
@@ -428,11 +390,11 @@ int body_template_write(struct buf *b, const struct body_template *t, const stru
 		if (!scalar_text(v, &text))
 			return err_set(e, ERR_INVALID, "slot {{%.*s}} takes a text, not %s; name one of its values",
 				       STR_ARG(str_clip(slot->path, 64)), value_kind_name(v->kind));
-		size_t bad = find_bad_char(text);
+		size_t bad = xml_bad_char(text);
 		if (bad < text.len)
 			return err_set(e, ERR_INVALID, "slot {{%.*s}}: byte 0x%02x at offset %zu cannot stand in XML",
 				       STR_ARG(str_clip(slot->path, 64)), (unsigned char)text.ptr[bad], bad);
-		escape(b, text, slot->in_attribute);
+		xml_append(b, text, slot->in_attribute);
 	}
 	(void)buf_append_str(b, t->end);
 	return 0;

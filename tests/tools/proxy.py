@@ -23,7 +23,8 @@ import socket
 import ssl
 import struct
 import sys
-import time
+
+from peer import watch
 
 HEAD_MAX = 65536
 ANSWERS = {"407": b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"proxy\"\r\nContent-Length: 0\r\n\r\n",
@@ -145,13 +146,6 @@ async def pump(reader, writer):
     except OSError:
         pass
     writer.close()
-
-
-async def watch(parent, lifetime, stop):
-    deadline = time.monotonic() + lifetime
-    while time.monotonic() < deadline and os.getppid() == parent:
-        await asyncio.sleep(0.2)
-    stop.set()
 
 
 def tls(options):

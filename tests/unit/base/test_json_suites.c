@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Third-party JSON data: JSONTestSuite, JSON_checker, round trips, Markus Kuhn's UTF-8 lines. Skipped where it is not.
  */
+#include "each_file.h"
 #include "test.h"
 #include "base/json.h"
-#include <dirent.h>
-#include <limits.h>
 
 /* Texts that RFC 8259 leaves to us and that we take; every other i_ file is refused. See src/base/README.md. */
 static const char *const taken[] = {
@@ -37,27 +36,6 @@ static struct str read_file(const char *dir, const char *name)
 	assert_int_equal(fread(bytes, 1, n, f), n);
 	fclose(f);
 	return str_from(bytes, n);
-}
-
-typedef void on_file(const char *dir, const char *name);
-
-/* How many files; 0 when the directory is not there. */
-static int each_file(const char *folder, char dir[static PATH_MAX], on_file *fn)
-{
-	int count = 0;
-	if (!test_suites())
-		return 0;
-	snprintf(dir, PATH_MAX, "%s/%s", test_suites(), folder);
-	DIR *d = opendir(dir);
-	if (!d)
-		return 0;
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (entry->d_name[0] != '.') {
-			fn(dir, entry->d_name);
-			count++;
-		}
-	closedir(d);
-	return count;
 }
 
 /* Parse in both modes; both must agree. What is accepted must survive being written and parsed again. */

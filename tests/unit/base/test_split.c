@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The splitter against json_parse() and jsonpath over the whole: same elements, or the same refusal at the same place,
  * however cut. */
+#include "each_file.h"
 #include "test.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/jsonpath.h"
 #include "base/split.h"
-#include <dirent.h>
-#include <limits.h>
 #include <malloc.h>
 
 /* Bytes that the heap has given out. */
@@ -193,7 +192,7 @@ static void wrapped(const char *before, struct str text, const char *after, cons
 	refused += r < 0;
 }
 
-static void on_file(const char *dir, const char *name)
+static void on_text(const char *dir, const char *name)
 {
 	struct str text = read_file(dir, name);
 	wrapped("", text, "", "$[*]", name);
@@ -207,28 +206,11 @@ static void on_file(const char *dir, const char *name)
 	free((char *)text.ptr);
 }
 
-static int each_file(const char *folder)
-{
-	char dir[PATH_MAX];
-	int count = 0;
-	if (!test_suites())
-		return 0;
-	snprintf(dir, PATH_MAX, "%s/%s", test_suites(), folder);
-	DIR *d = opendir(dir);
-	if (!d)
-		return 0;
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (entry->d_name[0] != '.') {
-			on_file(dir, entry->d_name);
-			count++;
-		}
-	closedir(d);
-	return count;
-}
-
 TEST(every_text_of_json_test_suite_is_judged_as_json_parse_does_however_cut_and_wherever_it_stands)
 {
-	int n = each_file("json-testsuite/test_parsing") + each_file("json-testsuite/test_transform");
+	char dir[PATH_MAX];
+	int n = each_file("json-testsuite/test_parsing", dir, on_text) +
+		each_file("json-testsuite/test_transform", dir, on_text);
 	if (n == 0)
 		test_skip_suite("json-testsuite");
 	print_message("%d files, %d texts accepted, %d refused\n", n, accepted, refused);

@@ -1,77 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tunnels: a proxy of ours that relays bytes, and a TLS server in Python that echoes heads; skipped where openssl or Python is missing. */
+/* Tunnels: a proxy of ours that relays bytes, and a TLS server in Python that echoes heads; skipped where openssl or
+ * Python is missing. */
 #include "ask.h"
+#include "certificate.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
-#define A(text) (char *)(uintptr_t)(text)
-
-static char dir[32], cert[64], key[64];
-
-static pid_t start(char *const argv[])
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR);
-		(void)dup2(null, 0);
-		(void)dup2(null, 1);
-		(void)dup2(null, 2);
-		(void)execvp(argv[0], argv);
-		_exit(127);
-	}
-	return pid;
-}
-
-static bool run(char *const argv[])
-{
-	int status = -1;
-
-	(void)waitpid(start(argv), &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 static bool is_possible(void)
 {
-	strcpy(dir, "/tmp/weir-tls-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	snprintf(cert, sizeof(cert), "%s/cert", dir);
-	snprintf(key, sizeof(key), "%s/key", dir);
-	return run((char *[]){ A("openssl"), A("req"), A("-x509"), A("-newkey"), A("ec"), A("-pkeyopt"), A("ec_paramgen_curve:P-256"), A("-nodes"),
-			       A("-keyout"), key, A("-out"), cert, A("-days"), A("2"), A("-subj"), A("/CN=127.0.0.1"), A("-addext"),
-			       A("subjectAltName=IP:127.0.0.1"), NULL }) &&
-	       run((char *[]){ A("python3"), A("-c"), A("import ssl"), NULL });
+	return make_own_certificate() && run((char *[]){ A("python3"), A("-c"), A("import ssl"), NULL });
 }
 
 /* Echoes the head as the body; /407 says 407, /close-at-2 closes instead of answering a connection's second request. */
 static const char script[] =
-	"import socket, ssl, sys, threading, os\n"
-	"x = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); x.load_cert_chain(sys.argv[1], sys.argv[2])\n"
-	"if sys.argv[4:]: x.set_alpn_protocols(sys.argv[4:])\n"
-	"s = socket.create_server(('127.0.0.1', 0))\n"
-	"open(sys.argv[3] + '.new', 'w').write(str(s.getsockname()[1])); os.rename(sys.argv[3] + '.new', sys.argv[3])\n"
-	"def serve(c):\n"
-	"  try:\n"
-	"    c = x.wrap_socket(c, server_side=True)\n"
-	"    n = 0\n"
-	"    while True:\n"
-	"      head = b''\n"
-	"      while b'\\r\\n\\r\\n' not in head:\n"
-	"        piece = c.recv(65536)\n"
-	"        if not piece: return\n"
-	"        head += piece\n"
-	"      n += 1\n"
-	"      path = head.split()[1]\n"
-	"      if path == b'/close-at-2' and n == 2: c.close(); return\n"
-	"      status = b'407 No\\r\\nProxy-Authenticate: Basic realm=x' if path == b'/407' else b'200 OK'\n"
-	"      c.sendall(b'HTTP/1.1 ' + status + b'\\r\\nX: origins\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(head) + head)\n"
-	"  except OSError: pass\n"
-	"  finally: c.close()\n"
-	"while True:\n"
-	"  threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()\n";
+    "import socket, ssl, sys, threading, os\n"
+    "x = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); x.load_cert_chain(sys.argv[1], sys.argv[2])\n"
+    "if sys.argv[4:]: x.set_alpn_protocols(sys.argv[4:])\n"
+    "s = socket.create_server(('127.0.0.1', 0))\n"
+    "open(sys.argv[3] + '.new', 'w').write(str(s.getsockname()[1])); os.rename(sys.argv[3] + '.new', sys.argv[3])\n"
+    "def serve(c):\n"
+    "  try:\n"
+    "    c = x.wrap_socket(c, server_side=True)\n"
+    "    n = 0\n"
+    "    while True:\n"
+    "      head = b''\n"
+    "      while b'\\r\\n\\r\\n' not in head:\n"
+    "        piece = c.recv(65536)\n"
+    "        if not piece: return\n"
+    "        head += piece\n"
+    "      n += 1\n"
+    "      path = head.split()[1]\n"
+    "      if path == b'/close-at-2' and n == 2: c.close(); return\n"
+    "      status = b'407 No\\r\\nProxy-Authenticate: Basic realm=x' if path == b'/407' else b'200 OK'\n"
+    "      c.sendall(b'HTTP/1.1 ' + status + b'\\r\\nX: origins\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(head) + "
+    "head)\n"
+    "  except OSError: pass\n"
+    "  finally: c.close()\n"
+    "while True:\n"
+    "  threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()\n";
 
 /* ---- the proxy ---- */
 
@@ -108,7 +77,9 @@ static void serve_tunnels(struct peer *p, int fd, int number, void *arg)
 	to.sin_port = htons((uint16_t)atoi(strchr(r.target, ':') + 1));
 	int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(out, (struct sockaddr *)&to, sizeof(to)) == 0) {
-		peer_say(fd, "HTTP/1.1 200 Here\r\nX: proxys\r\nContent-Length: 7\r\n\r\n"); /* a length here means nothing */
+		peer_say(
+		    fd,
+		    "HTTP/1.1 200 Here\r\nX: proxys\r\nContent-Length: 7\r\n\r\n"); /* a length here means nothing */
 		relay(fd, out);
 	}
 	(void)close(out);
@@ -173,11 +144,11 @@ static struct answer go(struct ground *g, const char *method, const char *path, 
 
 	snprintf(url, sizeof(url), "%s%s", g->origin_url, path);
 	return ask_request(&g->asker, &(struct http_request){
-					      .method = str_c(method),
-					      .url = str_c(url),
-					      .body = strcmp(method, "POST") == 0 ? STR("{}") : STR_NULL,
-					      .total_timeout = 20000,
-					      .proxy = strcmp(way, "-") == 0 ? NULL : &proxy,
+					  .method = str_c(method),
+					  .url = str_c(url),
+					  .body = strcmp(method, "POST") == 0 ? STR("{}") : STR_NULL,
+					  .total_timeout = 20000,
+					  .proxy = strcmp(way, "-") == 0 ? NULL : &proxy,
 				      });
 }
 
@@ -208,7 +179,8 @@ TEST(a_server_that_would_rather_speak_http2_is_spoken_to_in_http_1_1)
 
 	if (!ground_open_alpn(&g, "h2"))
 		skip();
-	struct answer x = go(&g, "GET", "/", ""); /* it has no way to say h2: with it offered, it would be chosen, and break */
+	struct answer x =
+	    go(&g, "GET", "/", ""); /* it has no way to say h2: with it offered, it would be chosen, and break */
 	assert_outcome(x, HTTP_ERROR_NONE, HTTP_ANSWERED);
 	assert_string_equal(x.version, "1.1");
 	ground_close(&g);
@@ -220,7 +192,7 @@ TEST(a_kept_tunnel_belongs_to_its_proxy_and_its_credentials)
 		const char *way;
 		int connects; /* seen by the proxy so far */
 	} rows[] = {
-		{ "Basic YTpi", 1 }, { "Basic YTpi", 1 }, { "Basic Yzpk", 2 }, { "", 3 }, { "-", 3 },
+		{ "Basic YTpi", 1 }, { "Basic YTpi", 1 }, { "Basic Yzpk", 2 }, { "", 3 },  { "-", 3 },
 		{ "Basic YTpi", 3 }, { "Basic Yzpk", 3 }, { "", 3 },	       { "-", 3 },
 	};
 	struct ground g;
@@ -258,7 +230,8 @@ TEST(a_request_lost_in_a_kept_tunnel_is_not_sent_again)
 		skip();
 	for (int i = 0; i < 2; i++) {
 		assert_outcome(go(&g, "POST", "/close-at-2", ""), HTTP_ERROR_NONE, HTTP_ANSWERED);
-		atomic_store(&refuse_from, i ? g.proxy->requests + 1 : 0); /* the tunnel made for sending again is refused, too */
+		atomic_store(&refuse_from,
+			     i ? g.proxy->requests + 1 : 0); /* the tunnel made for sending again is refused, too */
 		assert_outcome(go(&g, "POST", "/close-at-2", ""), HTTP_ERROR_CONNECTION_LOST, HTTP_AMBIGUOUS);
 	}
 	ground_close(&g);
@@ -287,7 +260,8 @@ static pid_t start_tls_proxy(uint16_t *ret_port)
 	char output[96], command[512];
 
 	snprintf(output, sizeof(output), "%s/proxy", dir);
-	snprintf(command, sizeof(command), "exec python3 tests/tools/proxy.py --lifetime 100 --user a:b --tls %s %s > %s", cert, key, output);
+	snprintf(command, sizeof(command),
+		 "exec python3 tests/tools/proxy.py --lifetime 100 --user a:b --tls %s %s > %s", cert, key, output);
 	pid_t pid = start((char *[]){ A("sh"), A("-c"), command, NULL });
 	unsigned port = 0;
 	for (int i = 0; i < 2000 && port == 0; i++) {
@@ -308,8 +282,8 @@ static void serve_plain(struct peer *p, int fd, int number, void *arg)
 	struct peer_request r;
 
 	while (peer_read(p, fd, &r))
-		peer_say(fd, strstr(r.head, "Proxy-") ? "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n" :
-							"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
+		peer_say(fd, strstr(r.head, "Proxy-") ? "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+						      : "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
 }
 
 static void serve_400(struct peer *p, int fd, int number, void *arg)
@@ -359,7 +333,8 @@ TEST(an_https_proxy_is_checked_whatever_is_said_of_the_servers_certificate)
 		x = by_way(&stranger, i ? url : g.origin_url, port, true);
 		assert_outcome(x, HTTP_ERROR_TLS_CERT, HTTP_NOT_SENT);
 		assert_non_null(strstr(x.detail, "proxy"));
-		assert_outcome(by_way(&stranger, i ? url : g.origin_url, no_tls->port, true), HTTP_ERROR_TLS_PROTOCOL, HTTP_NOT_SENT);
+		assert_outcome(by_way(&stranger, i ? url : g.origin_url, no_tls->port, true), HTTP_ERROR_TLS_PROTOCOL,
+			       HTTP_NOT_SENT);
 	}
 	asker_free(&stranger);
 	kill(pid, SIGKILL);
@@ -369,8 +344,10 @@ TEST(an_https_proxy_is_checked_whatever_is_said_of_the_servers_certificate)
 	ground_close(&g);
 }
 
-RUN_ON_BOTH_TIERS(CLAIM(credentials_of_the_proxy_never_come_out_of_the_tunnel), CLAIM(a_server_that_would_rather_speak_http2_is_spoken_to_in_http_1_1),
+RUN_ON_BOTH_TIERS(CLAIM(credentials_of_the_proxy_never_come_out_of_the_tunnel),
+		  CLAIM(a_server_that_would_rather_speak_http2_is_spoken_to_in_http_1_1),
 		  CLAIM(a_kept_tunnel_belongs_to_its_proxy_and_its_credentials),
-		  CLAIM(more_credentials_than_shards_only_cost_their_connections), CLAIM(a_request_lost_in_a_kept_tunnel_is_not_sent_again),
+		  CLAIM(more_credentials_than_shards_only_cost_their_connections),
+		  CLAIM(a_request_lost_in_a_kept_tunnel_is_not_sent_again),
 		  CLAIM(behind_a_tunnel_that_stands_the_faults_are_the_servers),
 		  CLAIM(an_https_proxy_is_checked_whatever_is_said_of_the_servers_certificate))

@@ -1,49 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS against openssl's own server, with certificates made on the spot; skipped where the openssl program is missing. */
+/* TLS against openssl's own server, with certificates made on the spot; skipped where the openssl program is missing.
+ */
 #include "ask.h"
+#include "certificate.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
-
-static char dir[32];
-static char cert[64], key[64];
-
-static pid_t start(char *const argv[])
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR);
-		(void)dup2(null, 0);
-		(void)dup2(null, 1);
-		(void)dup2(null, 2);
-		(void)execvp(argv[0], argv);
-		_exit(127);
-	}
-	return pid;
-}
-
-static bool run(char *const argv[])
-{
-	int status = -1;
-
-	(void)waitpid(start(argv), &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-#define A(text) (char *)(uintptr_t)(text)
-
-static bool make_certificate(const char *name)
-{
-	char subject[64], alternative[96];
-
-	snprintf(subject, sizeof(subject), "/CN=%s", name);
-	snprintf(alternative, sizeof(alternative), "subjectAltName=%s", name);
-	return run((char *[]){ A("openssl"), A("req"), A("-x509"), A("-newkey"), A("ec"), A("-pkeyopt"), A("ec_paramgen_curve:P-256"),
-			       A("-nodes"), A("-keyout"), key, A("-out"), cert, A("-days"), A("2"), A("-subj"), subject, A("-addext"),
-			       alternative, NULL });
-}
 
 static uint16_t free_port(void)
 {
@@ -59,7 +21,9 @@ static uint16_t free_port(void)
 
 static bool is_listening(uint16_t port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	bool is_up = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
 
@@ -72,8 +36,8 @@ static pid_t serve(uint16_t port, const char *version)
 	char address[32];
 
 	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
-	pid_t pid = start((char *[]){ A("openssl"), A("s_server"), A("-accept"), address, A("-cert"), cert, A("-key"), key, A("-www"),
-				      A("-cipher"), A("ALL:@SECLEVEL=0"), A(version), NULL });
+	pid_t pid = start((char *[]){ A("openssl"), A("s_server"), A("-accept"), address, A("-cert"), cert, A("-key"),
+				      key, A("-www"), A("-cipher"), A("ALL:@SECLEVEL=0"), A(version), NULL });
 	for (int i = 0; i < 500 && !is_listening(port); i++)
 		usleep(10000);
 	return pid;
@@ -85,24 +49,15 @@ static struct answer ask_tls(uint16_t port, bool no_verify, const char *ca_file)
 	char url[64];
 
 	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", port);
-	struct answer x = ask_request(&a, &(struct http_request){
-						  .method = STR("GET"), .url = str_c(url), .tls_no_verify = no_verify });
+	struct answer x = ask_request(
+	    &a, &(struct http_request){ .method = STR("GET"), .url = str_c(url), .tls_no_verify = no_verify });
 	asker_free(&a);
 	return x;
 }
 
-static bool is_possible(void)
-{
-	strcpy(dir, "/tmp/weir-tls-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	snprintf(cert, sizeof(cert), "%s/cert", dir);
-	snprintf(key, sizeof(key), "%s/key", dir);
-	return make_certificate("IP:127.0.0.1");
-}
-
 TEST(certificates_are_checked_and_their_faults_are_not_sent)
 {
-	if (!is_possible()) {
+	if (!make_own_certificate()) {
 		printf("skipped: the openssl program is not here\n");
 		skip();
 	}
@@ -142,29 +97,30 @@ TEST(certificates_are_checked_and_their_faults_are_not_sent)
 }
 
 /* A TLS server that ends as the path says, in a language whose TLS is not ours. */
-static const char script[] = "import socket, ssl, sys\n"
-			     "x = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); x.load_cert_chain(sys.argv[2], sys.argv[3])\n"
-			     "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
-			     "while True:\n"
-			     "  c = None\n"
-			     "  try:\n"
-			     "    c = x.wrap_socket(s.accept()[0], server_side=True)\n"
-			     "    while True:\n"
-			     "      head = b''\n"
-			     "      while b'\\r\\n\\r\\n' not in head:\n"
-			     "        piece = c.recv(65536)\n"
-			     "        if not piece: raise OSError\n"
-			     "        head += piece\n"
-			     "      path = head.split()[1]\n"
-			     "      if path == b'/kept':\n"
-			     "        c.sendall(b'HTTP/1.1 200 OK\\r\\nX: %d\\r\\nContent-Length: 2\\r\\n\\r\\nok' % c.session_reused)\n"
-			     "        continue\n"
-			     "      c.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\nhalf')\n"
-			     "      if path == b'/whole':\n"
-			     "        c.settimeout(1); c.unwrap()\n"
-			     "      break\n"
-			     "  except OSError: pass\n"
-			     "  if c: c.close()\n";
+static const char script[] =
+    "import socket, ssl, sys\n"
+    "x = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); x.load_cert_chain(sys.argv[2], sys.argv[3])\n"
+    "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+    "while True:\n"
+    "  c = None\n"
+    "  try:\n"
+    "    c = x.wrap_socket(s.accept()[0], server_side=True)\n"
+    "    while True:\n"
+    "      head = b''\n"
+    "      while b'\\r\\n\\r\\n' not in head:\n"
+    "        piece = c.recv(65536)\n"
+    "        if not piece: raise OSError\n"
+    "        head += piece\n"
+    "      path = head.split()[1]\n"
+    "      if path == b'/kept':\n"
+    "        c.sendall(b'HTTP/1.1 200 OK\\r\\nX: %d\\r\\nContent-Length: 2\\r\\n\\r\\nok' % c.session_reused)\n"
+    "        continue\n"
+    "      c.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\nhalf')\n"
+    "      if path == b'/whole':\n"
+    "        c.settimeout(1); c.unwrap()\n"
+    "      break\n"
+    "  except OSError: pass\n"
+    "  if c: c.close()\n";
 
 TEST(the_end_of_tls_is_the_end_of_a_body_only_when_it_says_so)
 {
@@ -181,7 +137,7 @@ TEST(the_end_of_tls_is_the_end_of_a_body_only_when_it_says_so)
 	};
 	char digits[8], url[64];
 
-	if (!is_possible() || !run((char *[]){ A("python3"), A("-c"), A("import ssl"), NULL })) {
+	if (!make_own_certificate() || !run((char *[]){ A("python3"), A("-c"), A("import ssl"), NULL })) {
 		printf("skipped: openssl or python3 is not here\n");
 		skip();
 	}
@@ -198,7 +154,8 @@ TEST(the_end_of_tls_is_the_end_of_a_body_only_when_it_says_so)
 									  .body = STR("{}"),
 									  .fresh_connection = rows[i].is_fresh });
 		bool is_lenient = tier_under_test == HTTP_TIER_CURL && rows[i].error != HTTP_ERROR_NONE;
-		if (x.error != (is_lenient ? HTTP_ERROR_NONE : rows[i].error) || (rows[i].body && strcmp(x.body, rows[i].body) != 0))
+		if (x.error != (is_lenient ? HTTP_ERROR_NONE : rows[i].error) ||
+		    (rows[i].body && strcmp(x.body, rows[i].body) != 0))
 			fail_msg("%s: %s %s", rows[i].path, http_error_name(x.error), x.detail);
 		assert_string_equal(x.x, rows[i].x);
 		assert_int_equal(x.timings.tls > 0, i < 2);
