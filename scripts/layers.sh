@@ -27,7 +27,7 @@ BEGIN {
 	door["^libfyaml\\.h$"] = "^flow/"
 	door["^(JavaScriptCore|jsc)/"] = "^script/(worker|jsc)"
 	door["^libxml/"] = "^call/content_xml"
-	door["^(zlib\\.h|zstd\\.h|brotli/)"] = "^(http/decode|store/sqlite_codec)"
+	door["^(zlib\\.h|zstd\\.h|brotli/)"] = "^(http/decode|store/sql_codec)"
 }
 {
 	split($0, at, ":")

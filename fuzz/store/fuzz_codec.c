@@ -28,8 +28,8 @@ static void prepare(void)
 	char row[200];
 
 	need(sqlite_open(&q, NULL, &config, &e) == 0);
-	q.codec = codec_new();
-	need(q.codec && sqlite3_exec(q.db, "INSERT INTO runs VALUES(1,'c','d','v','e','t',1,1,1,1,1,1,1,1,0,0,'{}','')",
+	q.sql.codec = codec_new();
+	need(q.sql.codec && sqlite3_exec(q.db, "INSERT INTO runs VALUES(1,'c','d','v','e','t',1,1,1,1,1,1,1,1,0,0,'{}','')",
 				     NULL, NULL, NULL) == SQLITE_OK);
 	for (int i = 0; i < 120; i++) {
 		struct str packed;
@@ -37,9 +37,9 @@ static void prepare(void)
 				   "{\"status\":200,\"temperature\":%d,\"place\":\"%c%d\",\"unit\":\"km/h\"}",
 				   i * 7 % 40, 'A' + i % 26, i * i);
 		key.seq = (uint64_t)i;
-		need(codec_pack(&q, &key, LEDGER_OUTCOME, str_from(row, 14), str_from(row + 14, (size_t)len - 14),
+		need(codec_pack(&q.sql, &key, LEDGER_OUTCOME, str_from(row, 14), str_from(row + 14, (size_t)len - 14),
 				&packed) == 0);
-		codec_tend(q.codec);
+		codec_tend(q.sql.codec);
 	}
 }
 
@@ -49,7 +49,7 @@ static void read_any(struct str packed)
 	struct str head, body;
 
 	arena_init(&a, STORE_RESULT_BYTES_MAX);
-	enum codec_error code = codec_unpack(&q, packed, &a, &head, &body);
+	enum codec_error code = codec_unpack(&q.sql, packed, &a, &head, &body);
 	need(code == CODEC_OK || code == CODEC_DAMAGED || code == CODEC_NO_ROOM);
 	need(code != CODEC_OK || head.ptr + head.len == body.ptr);
 	static volatile char seen; /* a sanitizer looks whether it is ours */
@@ -67,10 +67,10 @@ static void there_and_back(struct str row, size_t at)
 
 	at = at < row.len ? at : row.len;
 	arena_init(&a, STORE_RESULT_BYTES_MAX);
-	need(codec_pack(&q, &key, LEDGER_OUTCOME, str_from(row.ptr, at), str_from(row.ptr + at, row.len - at),
+	need(codec_pack(&q.sql, &key, LEDGER_OUTCOME, str_from(row.ptr, at), str_from(row.ptr + at, row.len - at),
 			&packed) == 0);
 	if (packed.ptr) {
-		need(codec_unpack(&q, packed, &a, &head, &body) == CODEC_OK && head.len == at &&
+		need(codec_unpack(&q.sql, packed, &a, &head, &body) == CODEC_OK && head.len == at &&
 		     head.len + body.len == row.len);
 		need(memcmp(head.ptr, row.ptr, row.len) == 0);
 	}

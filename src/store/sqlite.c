@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SQLite backend: transactions, faults, checkpoints, and which verb does which operation. */
+/* The SQLite backend: statements, transactions, faults, checkpoints. */
 #include "store/sqlite_int.h"
 #include "base/alloc.h"
 
@@ -66,83 +66,118 @@ int sqlite_fault(struct sqlite *q, const char *doing)
 		sys = sys ? sys : left;
 	}
 
-	q->fault.kind = fault_kind(code, sys);
-	(void)snprintf(q->fault.why, sizeof(q->fault.why), "%s: %s%s%s%s%s", doing, sqlite3_errmsg(q->db),
+	q->sql.fault.kind = fault_kind(code, sys);
+	(void)snprintf(q->sql.fault.why, sizeof(q->sql.fault.why), "%s: %s%s%s%s%s", doing, sqlite3_errmsg(q->db),
 		       sys ? " (" : "", sys ? strerror(sys) : "", sys ? ")" : "", fault_cure(code, sys));
 	return -1;
 }
 
 /* ---- statements ---- */
 
-int sqlite_next(struct sqlite *q, enum sqlite_statement st)
+static struct sqlite *sqlite_of(const struct statement *st)
+{
+	return CONTAINER_OF(st->q, struct sqlite, sql);
+}
+
+static void driver_bind_int(struct statement *st, int i, int64_t n)
+{
+	(void)sqlite3_bind_int64(st->own, i, n);
+}
+
+static void driver_bind_bytes(struct statement *st, int i, struct str s, bool is_text, bool is_nullable)
+{
+	if (!s.ptr && is_nullable)
+		(void)sqlite3_bind_null(st->own, i);
+	else if (is_text)
+		(void)sqlite3_bind_text64(st->own, i, s.ptr ? s.ptr : "", s.len, SQLITE_STATIC, SQLITE_UTF8);
+	else
+		(void)sqlite3_bind_blob64(st->own, i, s.ptr ? s.ptr : "", s.len, SQLITE_STATIC);
+}
+
+static int64_t driver_column_int(struct statement *st, int i)
+{
+	return sqlite3_column_int64(st->own, i);
+}
+
+static struct str driver_column_bytes(struct statement *st, int i)
+{
+	const void *bytes = sqlite3_column_blob(st->own, i);
+
+	return (struct str){ bytes, (size_t)sqlite3_column_bytes(st->own, i) };
+}
+
+static bool driver_column_is_null(struct statement *st, int i)
+{
+	return sqlite3_column_type(st->own, i) == SQLITE_NULL;
+}
+
+static void driver_reset(struct statement *st)
+{
+	(void)sqlite3_reset(st->own);
+}
+
+static int driver_next(struct statement *st)
 {
 	static const char *const names[] = {
-#define X(name, sql) #name,
-		SQLITE_STATEMENTS(X)
+#define X(name, sqlite, pg) #name,
+		SQL_STATEMENTS(X)
 #undef X
 	};
 
 	errno = 0; /* so that sqlite_fault() knows whose it is */
-	int code = sqlite3_step(q->st[st]);
+	int code = sqlite3_step(st->own);
 
 	if (code == SQLITE_ROW)
 		return 1;
 	if (code == SQLITE_DONE) {
-		(void)sqlite3_reset(q->st[st]);
+		(void)sqlite3_reset(st->own);
 		return 0;
 	}
-	(void)sqlite_fault(q, names[st]);
-	(void)sqlite3_reset(q->st[st]);
+	(void)sqlite_fault(sqlite_of(st), names[st->id]);
+	(void)sqlite3_reset(st->own);
 	return -1;
 }
 
-int sqlite_do(struct sqlite *q, enum sqlite_statement st)
+static int driver_run(struct statement *st, uint64_t *add_changes, bool *ret_nothing)
 {
-	int code = sqlite_next(q, st);
+	int code = driver_next(st);
 
+	if (code < 0)
+		return -1;
 	if (code == 1)
-		(void)sqlite3_reset(q->st[st]);
-	return code < 0 ? -1 : 0;
+		(void)sqlite3_reset(st->own);
+	if (add_changes)
+		*add_changes += (uint64_t)sqlite3_changes64(sqlite_of(st)->db);
+	if (ret_nothing)
+		*ret_nothing = sqlite3_changes64(sqlite_of(st)->db) == 0;
+	return 0;
 }
 
-int sqlite_number(struct sqlite *q, enum sqlite_statement st, uint64_t *ret)
+static int driver_settle(struct sql *q)
 {
-	int code = sqlite_next(q, st);
-
-	if (code == 1) {
-		*ret = (uint64_t)sqlite3_column_int64(q->st[st], 0);
-		(void)sqlite3_reset(q->st[st]);
-	}
-	return code < 0 ? -1 : 0;
+	return 0; /* everything is done when it has been asked for */
 }
+
+const struct sql_driver sqlite_driver = {
+	.page = INT64_MAX, /* rows come one by one */
+	.bind_int = driver_bind_int,
+	.bind_bytes = driver_bind_bytes,
+	.column_int = driver_column_int,
+	.column_bytes = driver_column_bytes,
+	.column_is_null = driver_column_is_null,
+	.next = driver_next,
+	.reset = driver_reset,
+	.run = driver_run,
+	.settle = driver_settle,
+};
 
 /* ---- the backend's verbs ---- */
 
-static sqlite_verb *const verbs[OP_KINDS] = {
-	[OP_RUN_CREATE] = sqlite_run_create,
-	[OP_RUN_UPDATE] = sqlite_run_update,
-	[OP_INPUT_PUT] = sqlite_input_put,
-	[OP_LEDGER_PUT] = sqlite_ledger_put,
-	[OP_DECIDE] = sqlite_decide,
-	[OP_LEDGER_REDO] = sqlite_ledger_redo,
-	[OP_DROP_PROBLEMS] = sqlite_drop_problems,
-	[OP_ENTRY_WRITE] = sqlite_entry_write,
-	[OP_COMPONENT_PUT] = sqlite_component_put,
-	[OP_RUN_PRUNE] = sqlite_run_prune,
-	[OP_PRUNE_SOME] = sqlite_prune_some,
-	[OP_RUN_BYTES] = sqlite_run_bytes,
-	[OP_SPACE] = sqlite_space,
-	[OP_STORAGE] = sqlite_storage,
-	[OP_RUN_GET] = sqlite_run_get,
-	[OP_RUN_LIST] = sqlite_run_list,
-	[OP_INPUT_END] = sqlite_input_end,
-	[OP_LEDGER_READ] = sqlite_ledger_read,
-	[OP_PROBLEM_LIST] = sqlite_problem_list,
-	[OP_ENTRY_GET] = sqlite_entry_get,
-	[OP_ENTRY_LIST] = sqlite_entry_list,
-	[OP_COMPONENT_GET] = sqlite_component_get,
-	[OP_COMPONENT_LIST] = sqlite_component_list,
-};
+static void finalize(struct sqlite *q)
+{
+	for (size_t i = 0; i < SQL_STATEMENTS_N; i++)
+		(void)sqlite3_finalize(q->statements[i].own);
+}
 
 static int backend_open(void **ret, struct dir *dir, const struct store_config *config, struct err *e)
 {
@@ -157,8 +192,7 @@ static int backend_open(void **ret, struct dir *dir, const struct store_config *
 	}
 	if (q->db) { /* a refused database stays as it is, its log included */
 		(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		for (size_t i = 0; i < ST_COUNT; i++)
-			(void)sqlite3_finalize(q->st[i]);
+		finalize(q);
 		(void)sqlite3_close(q->db);
 	}
 	free(q);
@@ -167,33 +201,41 @@ static int backend_open(void **ret, struct dir *dir, const struct store_config *
 
 static int backend_begin(void *backend, bool writes)
 {
-	if (sqlite_do(backend, writes ? ST_BEGIN_WRITE : ST_BEGIN_READ))
+	struct sqlite *q = backend;
+	int64_t mark = 0;
+
+	if (sql_do(&q->sql, writes ? ST_BEGIN_WRITE : ST_BEGIN_READ))
 		return -1;
-	return writes ? codec_begin(backend) : 0;
+	if (!writes || !q->sql.codec)
+		return 0;
+	if (sql_one(&q->sql, ST_MARK, &mark) < 0)
+		return -1;
+	codec_begin(q->sql.codec, mark);
+	return 0;
 }
 
 static int backend_apply(void *backend, struct op *op)
 {
-	return verbs[op->kind](backend, op);
+	return sql_apply(&((struct sqlite *)backend)->sql, op);
 }
 
 static int backend_commit(void *backend)
 {
-	return sqlite_do(backend, ST_COMMIT);
+	return sql_do(&((struct sqlite *)backend)->sql, ST_COMMIT);
 }
 
 static void backend_rollback(void *backend)
 {
 	struct sqlite *q = backend;
-	struct store_fault kept = q->fault; /* the first cause is the one to tell */
+	struct store_fault kept = q->sql.fault; /* the first cause is the one to tell */
 
-	for (size_t i = 0; i < ST_COUNT; i++)
-		(void)sqlite3_reset(q->st[i]);
+	for (size_t i = 0; i < SQL_STATEMENTS_N; i++)
+		(void)sqlite3_reset(q->statements[i].own);
 	if (!sqlite3_get_autocommit(q->db)) /* some faults have rolled back already */
-		(void)sqlite_do(q, ST_ROLLBACK);
-	q->fault = kept;
-	if (q->codec)
-		codec_doubt(q->codec);
+		(void)sql_do(&q->sql, ST_ROLLBACK);
+	q->sql.fault = kept;
+	if (q->sql.codec)
+		codec_doubt(q->sql.codec);
 }
 
 /* The log goes into the database: what SQLite would do inside of COMMIT, there ignoring a failed fsync. */
@@ -202,8 +244,8 @@ static int backend_tend(void *backend)
 	struct sqlite *q = backend;
 	int in_log = 0, moved = 0;
 
-	if (q->codec)
-		codec_tend(q->codec);
+	if (q->sql.codec)
+		codec_tend(q->sql.codec);
 	if (q->log_pages < q->checkpoint_at)
 		return 0;
 	int code = sqlite3_wal_checkpoint_v2(q->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
@@ -217,7 +259,7 @@ static int backend_tend(void *backend)
 
 static const struct store_fault *backend_fault(void *backend)
 {
-	return &((struct sqlite *)backend)->fault;
+	return &((struct sqlite *)backend)->sql.fault;
 }
 
 static bool backend_close(void *backend, bool is_sound)
@@ -226,15 +268,14 @@ static bool backend_close(void *backend, bool is_sound)
 	int in_log = 0, moved = 0;
 	bool is_tidy = is_sound;
 
-	for (size_t i = 0; i < ST_COUNT; i++)
-		(void)sqlite3_finalize(q->st[i]);
+	finalize(q);
 	if (is_sound)
 		is_tidy =
 		    sqlite3_wal_checkpoint_v2(q->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &in_log, &moved) == SQLITE_OK;
 	else
 		(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(q->db);
-	codec_free(q->codec);
+	codec_free(q->sql.codec);
 	free(q);
 	return is_tidy;
 }

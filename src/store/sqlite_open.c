@@ -16,7 +16,7 @@
 
 #define AUTO_VACUUM_INCREMENTAL 2
 #define REWRITE_AT_ONCE_PAGES 8192 /* 64 MiB */
-#define APPLICATION_ID 0x57656972 /* "Weir", in the file's header */
+#define APPLICATION_ID 0x57656972  /* "Weir", in the file's header */
 
 /*
  * The shapes of the database, oldest first, embedded by the assembler (the include path leads to src/). A new file
@@ -29,11 +29,13 @@
 EMBED(store_sql_001, "store/sql/001-first.sql");
 EMBED(store_sql_002, "store/sql/002-made-items.sql");
 EMBED(store_sql_003, "store/sql/003-packed.sql");
+EMBED(store_sql_004, "store/sql/004-who-wrote.sql");
 
 static const char *const migrations[] = {
 	store_sql_001,
 	store_sql_002,
 	store_sql_003,
+	store_sql_004,
 };
 #define SCHEMA_VERSION ((int64_t)ARRAY_LEN(migrations))
 
@@ -72,7 +74,7 @@ static int refuse(struct sqlite *q, const struct dir *dir, const char *doing, st
 		return refuse_damaged(dir, sqlite3_errmsg(q->db), e);
 	(void)sqlite_fault(q, doing);
 	return err_set(e, (code & 0xff) == SQLITE_BUSY ? ERR_CONFLICT : ERR_IO, "cannot open '%s': %s", where(dir),
-		       q->fault.why);
+		       q->sql.fault.why);
 }
 
 /* First column of the first row as a number. */
@@ -181,7 +183,8 @@ static int settings(struct sqlite *q, const struct dir *dir, struct err *e)
 		return code;
 	/* Size of pages and kind of vacuum count for a new file only; an old one keeps its own. */
 	(void)snprintf(sql, sizeof(sql),
-		       "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d",
+		       "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA wal_autocheckpoint=0; PRAGMA "
+		       "journal_size_limit=%d",
 		       SQLITE_PAGE_BYTES, SQLITE_LOG_BYTES_MAX);
 	code = set(q, dir, sql, e);
 	if (code)
@@ -206,7 +209,7 @@ static int migrate_in_transaction(struct sqlite *q, const struct dir *dir, struc
 		if (sqlite3_exec(q->db, migrations[i], NULL, NULL, NULL) != SQLITE_OK) {
 			(void)sqlite_fault(q, "change");
 			return err_set(e, ERR_IO, "cannot bring '%s' to schema %lld: %s", where(dir), (long long)i + 1,
-				       q->fault.why);
+				       q->sql.fault.why);
 		}
 	}
 	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d; PRAGMA user_version=%lld; COMMIT", APPLICATION_ID,
@@ -231,8 +234,8 @@ static int migrate(struct sqlite *q, const struct dir *dir, int64_t version, str
 }
 
 /*
- * A file made before files could shrink is written anew once: at once when that takes a moment, else when somebody asks.
- * Failing costs nothing but that it does not shrink.
+ * A file made before files could shrink is written anew once: at once when that takes a moment, else when somebody
+ * asks. Failing costs nothing but that it does not shrink.
  */
 static void make_shrinkable(struct sqlite *q, const struct dir *dir, bool is_asked)
 {
@@ -247,20 +250,25 @@ static void make_shrinkable(struct sqlite *q, const struct dir *dir, bool is_ask
 			log_info(NULL, "store rewritten, so that it can shrink: file=%s", where(dir));
 		(void)ask_number(q, "PRAGMA auto_vacuum", &kind);
 	}
-	q->gives_back = kind == AUTO_VACUUM_INCREMENTAL;
+	q->sql.gives_back = kind == AUTO_VACUUM_INCREMENTAL;
 }
 
 static int prepare(struct sqlite *q, const struct dir *dir, struct err *e)
 {
 	static const char *const texts[] = {
-#define X(name, sql) sql,
-		SQLITE_STATEMENTS(X)
+#define X(name, sqlite, pg) sqlite,
+		SQL_STATEMENTS(X)
 #undef X
 	};
 
-	for (size_t i = 0; i < ST_COUNT; i++) {
-		if (sqlite3_prepare_v3(q->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &q->st[i], NULL) != SQLITE_OK)
+	q->sql.driver = &sqlite_driver;
+	for (size_t i = 0; i < SQL_STATEMENTS_N; i++) {
+		sqlite3_stmt *own = NULL;
+		if (texts[i] &&
+		    sqlite3_prepare_v3(q->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &own, NULL) != SQLITE_OK)
 			return refuse(q, dir, texts[i], e);
+		q->statements[i] = (struct statement){ &q->sql, (enum sql_statement)i, own };
+		q->sql.st[i] = &q->statements[i];
 	}
 	return 0;
 }
@@ -329,10 +337,10 @@ int sqlite_open(struct sqlite *q, struct dir *dir, const struct store_config *co
 	if (code == 0)
 		code = prepare(q, dir, e);
 	if (code == 0 && dir)
-		q->codec = codec_new();
-	if (code == 0 && dir && !q->codec)
+		q->sql.codec = codec_new();
+	if (code == 0 && dir && !q->sql.codec)
 		return err_set(e, ERR_NO_MEMORY, "no memory for the database");
-	q->keeps_plain = config->keeps_plain;
+	q->sql.keeps_plain = config->keeps_plain;
 	q->checkpoint_at = SQLITE_CHECKPOINT_PAGES;
 	(void)sqlite3_wal_hook(q->db, on_commit, q);
 	return code;

@@ -145,6 +145,8 @@ struct entry_row {
 	struct str data; /* JSON object */
 	msec_t created_at, updated_at;
 	int64_t run; /* that wrote it last */
+	uint64_t seq; /* read only: of the item in whose name it was written */
+	int32_t step; /* read only: index of the step that did; -1 = not known */
 };
 
 struct component_row {

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Rows compressed against dictionaries. Where `packed` is set, head and body (or lines) are empty and stand in it: src/store/sqlite_codec.c
+-- Rows compressed against dictionaries. Where `packed` is set, head and body (or lines) are empty and stand in it: src/store/sql_codec.c
 -- says in which form. A dictionary belongs to one step of one version of a dataflow (kind 0 = its input) and lives as long as a run of it.
 
 CREATE TABLE dictionaries (

@@ -120,6 +120,39 @@ TEST(a_write_with_the_same_ledger_key_is_recalled_not_repeated)
 	place_drop(&p);
 }
 
+static void on_writer(void *arg, const struct store_result *r)
+{
+	struct entry_row *ret = ((void **)arg)[0];
+
+	assert_int_equal(r->n, 1);
+	*ret = r->entries[0];
+	loop_stop(((void **)arg)[1]);
+}
+
+TEST(an_entry_knows_the_run_the_item_and_the_step_that_wrote_it_last)
+{
+	struct place p;
+	struct answer a auto_answer = { 0 };
+	struct ledger_key key = { .run = 3, .seq = 9, .step = 2, .attempt = 1 };
+	struct entry_row row = an_entry("k", "{\"n\":1}"), read;
+
+	place_new(&p);
+	for (int i = 0; i < 3; i++) {
+		key.seq += (uint64_t)i;
+		key.run = i == 2 ? 0 : 3; /* the last one by nobody's run */
+		row.run = key.run;
+		row.data = i == 0 ? STR("{\"n\":1}") : i == 1 ? STR("{\"n\":2}") : STR("{\"n\":3}");
+		ASK(&p, &a, store_entry_write(p.store, &key, ENTRY_UPSERT, &row, on_answer, &a, e));
+		assert_int_equal(
+		    store_entry_get(p.store, STR("weather"), a.id, on_writer, (void *[]){ &read, p.loop }, NULL), 0);
+		(void)loop_run(p.loop);
+		assert_int_equal(read.run, key.run);
+		assert_int_equal(read.seq, key.seq);
+		assert_int_equal(read.step, i == 2 ? -1 : 2);
+	}
+	place_drop(&p);
+}
+
 TEST(a_refused_write_leaves_no_line_in_the_ledger_and_its_group_goes_on)
 {
 	struct place p;
@@ -192,5 +225,6 @@ RUN_TESTS(CLAIM(upsert_creates_then_replaces_then_has_nothing_to_do),
 	  CLAIM(create_of_one_that_exists_and_update_or_delete_of_none_are_refused),
 	  CLAIM(entries_without_key_are_all_different_and_found_by_id),
 	  CLAIM(a_write_with_the_same_ledger_key_is_recalled_not_repeated),
+	  CLAIM(an_entry_knows_the_run_the_item_and_the_step_that_wrote_it_last),
 	  CLAIM(a_refused_write_leaves_no_line_in_the_ledger_and_its_group_goes_on),
 	  CLAIM(entries_are_paged_newest_first), CLAIM(names_and_keys_are_data_never_sql))

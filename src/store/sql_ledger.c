@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writing runs, their input and the ledger. Items are numbered without sign and SQLite with one: from 2^63 on a number
- * is stored as a negative one, and sqlite_read.c reads such a range in two parts. Smaller numbers stay small on disk
+ * is stored as a negative one, and sql_read.c reads such a range in two parts. Smaller numbers stay small on disk
  * that way.
  */
 #include "base/clock.h"
-#include "store/sqlite_int.h"
+#include "store/sql_int.h"
+
+#define PROBLEMS_AT_A_TIME 256
 
 /* A row that is there stays as it is. */
-static int put_once(struct sqlite *q, enum sqlite_statement st, struct op *op)
+static int put_once(struct sql *q, enum sql_statement st, struct op *op)
 {
-	if (sqlite_do(q, st))
-		return -1;
-	op->result.was_recorded = sqlite3_changes64(q->db) == 0;
-	return 0;
+	return q->driver->run(q->st[st], NULL, &op->result.was_recorded);
 }
 
-int sqlite_run_create(struct sqlite *q, struct op *op)
+int sql_run_create(struct sql *q, struct op *op)
 {
-	sqlite3_stmt *st = q->st[ST_RUN_INSERT];
+	struct statement *st = q->st[ST_RUN_INSERT];
 	const struct run_row *r = &op->run;
 
 	bind_text(st, 1, r->component);
@@ -38,15 +37,12 @@ int sqlite_run_create(struct sqlite *q, struct op *op)
 	bind_int(st, 15, (int64_t)r->unknown);
 	bind_text(st, 16, r->steps);
 	bind_text(st, 17, r->problem);
-	if (sqlite_do(q, ST_RUN_INSERT))
-		return -1;
-	op->result.id = sqlite3_last_insert_rowid(q->db);
-	return 0;
+	return sql_one(q, ST_RUN_INSERT, &op->result.id) < 0 ? -1 : 0;
 }
 
-int sqlite_run_update(struct sqlite *q, struct op *op)
+int sql_run_update(struct sql *q, struct op *op)
 {
-	sqlite3_stmt *st = q->st[ST_RUN_UPDATE];
+	struct statement *st = q->st[ST_RUN_UPDATE];
 	const struct run_row *r = &op->run;
 
 	bind_int(st, 1, r->state);
@@ -59,17 +55,18 @@ int sqlite_run_update(struct sqlite *q, struct op *op)
 	bind_text(st, 8, r->steps);
 	bind_text(st, 9, r->problem);
 	bind_int(st, 10, r->id);
-	if (sqlite_do(q, ST_RUN_UPDATE))
+	uint64_t changed = 0;
+	if (q->driver->run(st, &changed, NULL) || sql_settle(q))
 		return -1;
 	op->result.id = r->id;
-	if (sqlite3_changes64(q->db) == 0)
+	if (!changed)
 		op_refuse(op, STORE_NOT_FOUND, "there is no such run");
 	return 0;
 }
 
-static int put_made(struct sqlite *q, const struct input_row *in)
+static int put_made(struct sql *q, const struct input_row *in)
 {
-	sqlite3_stmt *st = q->st[ST_MADE_PUT];
+	struct statement *st = q->st[ST_MADE_PUT];
 
 	bind_int(st, 1, in->run);
 	bind_int(st, 2, (int64_t)in->parent);
@@ -77,12 +74,13 @@ static int put_made(struct sqlite *q, const struct input_row *in)
 	bind_int(st, 4, clock_wall());
 	bind_int(st, 5, (int64_t)in->made);
 	bind_text(st, 6, in->made_state);
-	return sqlite_do(q, ST_MADE_PUT);
+	bind_blob(st, 7, STR_NULL);
+	return sql_do(q, ST_MADE_PUT);
 }
 
-int sqlite_input_put(struct sqlite *q, struct op *op)
+int sql_input_put(struct sql *q, struct op *op)
 {
-	sqlite3_stmt *st = q->st[ST_INPUT_INSERT];
+	struct statement *st = q->st[ST_INPUT_INSERT];
 	struct ledger_key key = { .run = op->input.run, .step = op->input.made_by };
 	struct str packed;
 
@@ -100,7 +98,7 @@ int sqlite_input_put(struct sqlite *q, struct op *op)
 	return op->input.made_by ? put_made(q, &op->input) : 0;
 }
 
-void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum ledger_kind kind)
+void sql_bind_ledger_key(struct statement *st, const struct ledger_key *key, enum ledger_kind kind)
 {
 	bind_int(st, 1, key->run);
 	bind_int(st, 2, (int64_t)key->seq);
@@ -109,9 +107,9 @@ void sqlite_bind_ledger_key(sqlite3_stmt *st, const struct ledger_key *key, enum
 	bind_int(st, 5, kind);
 }
 
-int sqlite_ledger_put(struct sqlite *q, struct op *op)
+int sql_ledger_put(struct sql *q, struct op *op)
 {
-	sqlite3_stmt *st = q->st[ST_LEDGER_INSERT];
+	struct statement *st = q->st[ST_LEDGER_INSERT];
 	const struct ledger_row *r = &op->ledger;
 	struct str packed = STR_NULL;
 
@@ -119,7 +117,7 @@ int sqlite_ledger_put(struct sqlite *q, struct op *op)
 	if ((r->kind == LEDGER_INTENT || r->kind == LEDGER_OUTCOME || r->kind == LEDGER_OUTPUT) &&
 	    codec_pack(q, &r->key, r->kind, r->head, r->body, &packed))
 		return -1;
-	sqlite_bind_ledger_key(st, &r->key, r->kind);
+	sql_bind_ledger_key(st, &r->key, r->kind);
 	bind_int(st, 6, r->at);
 	bind_int(st, 7, r->code);
 	bind_int(st, 8, r->number);
@@ -129,35 +127,55 @@ int sqlite_ledger_put(struct sqlite *q, struct op *op)
 	return put_once(q, ST_LEDGER_INSERT, op);
 }
 
+struct place {
+	int64_t seq, step;
+};
+
+/* The outcomes, with their intents, of the next failed items behind *last, which moves: how many items, or -1. */
+static int64_t drop_answered(struct sql *q, int64_t run, struct place *last)
+{
+	struct statement *scan = q->st[ST_PROBLEM_SCAN], *drop = q->st[ST_ANSWERED_DROP];
+	struct place found[PROBLEMS_AT_A_TIME];
+	int64_t n = 0;
+	int more;
+
+	bind_int(scan, 1, run);
+	bind_int(scan, 2, LEDGER_CODE_FAILED);
+	bind_int(scan, 3, last->seq);
+	bind_int(scan, 4, last->step);
+	bind_int(scan, 5, PROBLEMS_AT_A_TIME);
+	while ((more = sql_next(q, ST_PROBLEM_SCAN)) == 1)
+		found[n++] = (struct place){ column_int(scan, 0), column_int(scan, 1) };
+	for (int64_t i = 0; more == 0 && i < n; i++) {
+		bind_int(drop, 1, run);
+		bind_int(drop, 2, found[i].seq);
+		bind_int(drop, 3, found[i].step);
+		more = sql_do(q, ST_ANSWERED_DROP);
+		*last = found[i];
+	}
+	return more < 0 ? -1 : n;
+}
+
 /*
  * So that failed items may be done again: their problems go, and at the step where they ended each intent that has its
  * outcome, with it. An intent without outcome stays: whether that call happened is still unknown, and forgetting it
  * could send it twice. So does an item whose outcome is unknown, answered or not.
  */
-int sqlite_drop_problems(struct sqlite *q, struct op *op)
+int sql_drop_problems(struct sql *q, struct op *op)
 {
-	sqlite3_stmt *scan = q->st[ST_PROBLEM_SCAN], *drop = q->st[ST_ANSWERED_DROP],
-		     *problems = q->st[ST_PROBLEM_DROP];
-	int more;
+	struct statement *problems = q->st[ST_PROBLEM_DROP];
+	struct place last = { INT64_MIN, -1 };
+	int64_t n;
 
-	bind_int(scan, 1, op->query.id);
-	bind_int(scan, 2, LEDGER_CODE_FAILED);
-	while ((more = sqlite_next(q, ST_PROBLEM_SCAN)) == 1) {
-		bind_int(drop, 1, op->query.id);
-		bind_int(drop, 2, sqlite3_column_int64(scan, 0));
-		bind_int(drop, 3, sqlite3_column_int64(scan, 1));
-		if (sqlite_do(q, ST_ANSWERED_DROP))
+	do {
+		n = drop_answered(q, op->query.id, &last);
+		if (n < 0)
 			return -1;
-		op->result.total++;
-	}
-	if (more < 0)
-		return -1;
+		op->result.total += (uint64_t)n;
+	} while (n == PROBLEMS_AT_A_TIME);
 	if (!op->result.total)
 		return 0;
 	bind_int(problems, 1, op->query.id);
 	bind_int(problems, 2, LEDGER_CODE_FAILED);
-	return sqlite_do(q, ST_PROBLEM_DROP) ||
-		       sqlite_run_reopen(q, op->query.id, 0, (size_t)op->result.total)
-		   ? -1
-		   : 0;
+	return sql_do(q, ST_PROBLEM_DROP) || sql_run_reopen(q, op->query.id, 0, (size_t)op->result.total) ? -1 : 0;
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing entries, each with its line in the ledger, and components. */
 #include "base/clock.h"
-#include "store/sqlite_int.h"
+#include "store/sql_int.h"
 #include "base/json.h"
 
 #define MERGED_BYTES_MAX STORE_OP_BYTES_MAX
 
 /* ---- the entry that is meant ---- */
 
-static int look_up(struct sqlite *q, enum sqlite_statement st, struct arena *a, struct entry_row *ret)
+static int look_up(struct sql *q, enum sql_statement st, struct arena *a, struct entry_row *ret)
 {
-	int more = sqlite_next(q, st);
+	int more = sql_next(q, st);
 
 	if (more != 1)
 		return more;
-	bool has_room = sqlite_read_entry(q->st[st], a, ret);
-	(void)sqlite3_reset(q->st[st]);
+	bool has_room = sql_read_entry(q->st[st], a, ret);
+	sql_reset(q->st[st]);
 	if (has_room)
 		return 1;
 	q->fault = (struct store_fault){ .kind = FAULT_PASSING, .why = "no memory to read an entry" };
@@ -23,9 +23,9 @@ static int look_up(struct sqlite *q, enum sqlite_statement st, struct arena *a, 
 }
 
 /* By id if it is given, else by key: 1 found, 0 not, -1 fault. */
-static int find_entry(struct sqlite *q, const struct entry_row *meant, struct arena *a, struct entry_row *ret)
+static int find_entry(struct sql *q, const struct entry_row *meant, struct arena *a, struct entry_row *ret)
 {
-	enum sqlite_statement st = meant->id ? ST_ENTRY_BY_ID : ST_ENTRY_BY_KEY;
+	enum sql_statement st = meant->id ? ST_ENTRY_BY_ID : ST_ENTRY_BY_KEY;
 
 	if (meant->id)
 		bind_int(q->st[st], 1, meant->id);
@@ -38,11 +38,11 @@ static int find_entry(struct sqlite *q, const struct entry_row *meant, struct ar
 }
 
 /* Does another entry than `id` have this key? 1, 0, -1 fault. */
-static int is_key_taken(struct sqlite *q, const struct entry_row *row, int64_t id, struct arena *a)
+static int is_key_taken(struct sql *q, const struct entry_row *row, int64_t id, struct arena *a)
 {
 	struct entry_row other;
 
-	if (!row->key.ptr)
+	if (!row->key.ptr || !row->id) /* where it was meant by its key, that was looked for already */
 		return 0;
 	bind_text(q->st[ST_ENTRY_BY_KEY], 1, row->key);
 	bind_text(q->st[ST_ENTRY_BY_KEY], 2, row->component);
@@ -68,9 +68,15 @@ static bool merge(struct arena *a, struct str base, struct str patch, struct buf
 
 /* ---- the change ---- */
 
-static int insert(struct sqlite *q, struct op *op)
+/* The step in whose name it is written; -1 = outside of any run. */
+static int64_t written_by(const struct op *op)
 {
-	sqlite3_stmt *st = q->st[ST_ENTRY_INSERT];
+	return op->entry.key.run ? (int64_t)op->entry.key.step : -1;
+}
+
+static int insert(struct sql *q, struct op *op)
+{
+	struct statement *st = q->st[ST_ENTRY_INSERT];
 	const struct entry_row *row = &op->entry.row;
 
 	bind_text(st, 1, row->component);
@@ -79,16 +85,15 @@ static int insert(struct sqlite *q, struct op *op)
 	bind_int(st, 4, row->created_at);
 	bind_int(st, 5, row->updated_at);
 	bind_int(st, 6, row->run);
-	if (sqlite_do(q, ST_ENTRY_INSERT))
-		return -1;
-	op->result.id = sqlite3_last_insert_rowid(q->db);
+	bind_int(st, 7, (int64_t)op->entry.key.seq);
+	bind_int(st, 8, written_by(op));
 	op->result.change = 1;
-	return 0;
+	return sql_one(q, ST_ENTRY_INSERT, &op->result.id) < 0 ? -1 : 0;
 }
 
-static int replace(struct sqlite *q, struct op *op, const struct entry_row *old, struct str data)
+static int replace(struct sql *q, struct op *op, const struct entry_row *old, struct str data)
 {
-	sqlite3_stmt *st = q->st[ST_ENTRY_UPDATE];
+	struct statement *st = q->st[ST_ENTRY_UPDATE];
 	const struct entry_row *row = &op->entry.row;
 	struct str key = row->key.ptr ? row->key : old->key;
 
@@ -99,14 +104,16 @@ static int replace(struct sqlite *q, struct op *op, const struct entry_row *old,
 	bind_text(st, 2, data);
 	bind_int(st, 3, row->updated_at);
 	bind_int(st, 4, row->run);
-	bind_int(st, 5, old->id);
-	if (sqlite_do(q, ST_ENTRY_UPDATE))
+	bind_int(st, 5, (int64_t)op->entry.key.seq);
+	bind_int(st, 6, written_by(op));
+	bind_int(st, 7, old->id);
+	if (sql_do(q, ST_ENTRY_UPDATE))
 		return -1;
 	op->result.change = 2;
 	return 0;
 }
 
-static int update(struct sqlite *q, struct op *op, const struct entry_row *old, struct arena *a)
+static int update(struct sql *q, struct op *op, const struct entry_row *old, struct arena *a)
 {
 	struct buf merged auto_buf;
 
@@ -121,10 +128,10 @@ static int update(struct sqlite *q, struct op *op, const struct entry_row *old, 
 	return replace(q, op, old, buf_str(&merged));
 }
 
-static int delete (struct sqlite *q, struct op *op, const struct entry_row *old)
+static int delete (struct sql *q, struct op *op, const struct entry_row *old)
 {
 	bind_int(q->st[ST_ENTRY_DELETE], 1, old->id);
-	if (sqlite_do(q, ST_ENTRY_DELETE))
+	if (sql_do(q, ST_ENTRY_DELETE))
 		return -1;
 	op->result.id = old->id;
 	op->result.change = 3;
@@ -132,7 +139,7 @@ static int delete (struct sqlite *q, struct op *op, const struct entry_row *old)
 }
 
 /* All that can be refused is refused before anything is written. */
-static int change(struct sqlite *q, struct op *op, struct arena *a)
+static int change(struct sql *q, struct op *op, struct arena *a)
 {
 	enum entry_mode mode = op->entry.mode;
 	struct entry_row old = { 0 };
@@ -164,36 +171,36 @@ static int change(struct sqlite *q, struct op *op, struct arena *a)
 /* ---- with the ledger ---- */
 
 /* 1 when the ledger has this write already: the result is its result. */
-static int recall(struct sqlite *q, struct op *op)
+static int recall(struct sql *q, struct op *op)
 {
-	sqlite3_stmt *st = q->st[ST_LEDGER_FIND];
+	struct statement *st = q->st[ST_LEDGER_FIND];
 
-	sqlite_bind_ledger_key(st, &op->entry.key, LEDGER_ENTRY);
-	int found = sqlite_next(q, ST_LEDGER_FIND);
+	sql_bind_ledger_key(st, &op->entry.key, LEDGER_ENTRY);
+	int found = sql_next(q, ST_LEDGER_FIND);
 	if (found != 1)
 		return found;
-	op->result.change = sqlite3_column_int(st, 0);
-	op->result.id = sqlite3_column_int64(st, 1);
+	op->result.change = (int)column_int(st, 0);
+	op->result.id = column_int(st, 1);
 	op->result.was_recorded = true;
-	(void)sqlite3_reset(st);
+	sql_reset(st);
 	return 1;
 }
 
-static int record(struct sqlite *q, struct op *op)
+static int record(struct sql *q, struct op *op)
 {
-	sqlite3_stmt *st = q->st[ST_LEDGER_INSERT];
+	struct statement *st = q->st[ST_LEDGER_INSERT];
 
-	sqlite_bind_ledger_key(st, &op->entry.key, LEDGER_ENTRY);
+	sql_bind_ledger_key(st, &op->entry.key, LEDGER_ENTRY);
 	bind_int(st, 6, op->entry.row.updated_at);
 	bind_int(st, 7, op->result.change);
 	bind_int(st, 8, op->result.id);
 	bind_text(st, 9, STR_NULL);
 	bind_blob(st, 10, STR_NULL);
 	bind_packed(st, 11, STR_NULL);
-	return sqlite_do(q, ST_LEDGER_INSERT);
+	return sql_do(q, ST_LEDGER_INSERT);
 }
 
-int sqlite_entry_write(struct sqlite *q, struct op *op)
+int sql_entry_write(struct sql *q, struct op *op)
 {
 	struct arena a auto_arena;
 	bool has_key = op->entry.key.run != 0;
@@ -209,17 +216,17 @@ int sqlite_entry_write(struct sqlite *q, struct op *op)
 
 /* ---- components ---- */
 
-int sqlite_component_put(struct sqlite *q, struct op *op)
+int sql_component_put(struct sql *q, struct op *op)
 {
 	const struct component_row *row = &op->component;
-	sqlite3_stmt *get = q->st[ST_COMPONENT_GET], *put = q->st[ST_COMPONENT_PUT];
+	struct statement *get = q->st[ST_COMPONENT_GET], *put = q->st[ST_COMPONENT_PUT];
 
 	bind_text(get, 1, row->name);
 	bind_text(get, 2, row->version);
-	int found = sqlite_next(q, ST_COMPONENT_GET);
+	int found = sql_next(q, ST_COMPONENT_GET);
 	if (found < 0)
 		return -1;
-	(void)sqlite3_reset(get);
+	sql_reset(get);
 	op->result.was_recorded = found == 1;
 	op->result.change = found ? 2 : 1;
 	bind_text(put, 1, row->name);
@@ -227,5 +234,5 @@ int sqlite_component_put(struct sqlite *q, struct op *op)
 	bind_int(put, 3, row->imported_at);
 	bind_blob(put, 4, row->source);
 	bind_int(put, 5, clock_wall());
-	return sqlite_do(q, ST_COMPONENT_PUT);
+	return sql_do(q, ST_COMPONENT_PUT);
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A person decides what happened: rows that say so, in place of the problems that asked. */
-#include "store/sqlite_int.h"
+#include "store/sql_int.h"
 
 #include <stdio.h>
 
 #define NAMED_MAX 10 /* items that a refusal names in words; its rows name all */
 #define STEPS_MAX 64 /* steps at which one item may be unknown: its branches */
 
-int sqlite_run_reopen(struct sqlite *q, int64_t run, size_t unknown, size_t failed)
+int sql_run_reopen(struct sql *q, int64_t run, size_t unknown, size_t failed)
 {
-	sqlite3_stmt *st = q->st[ST_RUN_REOPEN];
+	struct statement *st = q->st[ST_RUN_REOPEN];
 
 	bind_int(st, 1, run);
 	bind_int(st, 2, (int64_t)unknown);
 	bind_int(st, 3, (int64_t)failed);
 	bind_text(st, 4, STR(RUN_STOPPED_TEXT));
-	return sqlite_do(q, ST_RUN_REOPEN);
+	return sql_do(q, ST_RUN_REOPEN);
 }
 
 /* Where items ended unknown, in the operation's arena. */
@@ -45,9 +45,9 @@ static int too_large(struct op *op)
 }
 
 /* The places of items from..to, as SQLite orders them, added to `p`. */
-static int places_find(struct sqlite *q, struct op *op, int64_t from, int64_t to, int64_t limit, struct places *p)
+static int places_find(struct sql *q, struct op *op, int64_t from, int64_t to, int64_t limit, struct places *p)
 {
-	sqlite3_stmt *st = q->st[ST_UNKNOWN_LIST];
+	struct statement *st = q->st[ST_UNKNOWN_LIST];
 	int more;
 
 	bind_int(st, 1, op->decision.run);
@@ -55,22 +55,22 @@ static int places_find(struct sqlite *q, struct op *op, int64_t from, int64_t to
 	bind_int(st, 3, to);
 	bind_int(st, 4, LEDGER_CODE_UNKNOWN);
 	bind_int(st, 5, limit);
-	while ((more = sqlite_next(q, ST_UNKNOWN_LIST)) == 1) {
+	while ((more = sql_next(q, ST_UNKNOWN_LIST)) == 1) {
 		struct ledger_row *row = places_add(p, &op->arena);
 		if (!row) {
-			(void)sqlite3_reset(st);
+			sql_reset(st);
 			return too_large(op);
 		}
 		row->key = (struct ledger_key){ .run = op->decision.run,
-						.seq = (uint64_t)sqlite3_column_int64(st, 0),
-						.step = (uint32_t)sqlite3_column_int64(st, 1),
-						.attempt = (uint32_t)sqlite3_column_int64(st, 2) };
+						.seq = (uint64_t)column_int(st, 0),
+						.step = (uint32_t)column_int(st, 1),
+						.attempt = (uint32_t)column_int(st, 2) };
 	}
 	return more < 0 ? -1 : 0;
 }
 
 /* All, but whole items: of one that the limit cuts, the next decision takes care. */
-static int places_all(struct sqlite *q, struct op *op, struct places *p)
+static int places_all(struct sql *q, struct op *op, struct places *p)
 {
 	if (places_find(q, op, INT64_MIN, INT64_MAX, STORE_DECIDE_MAX, p))
 		return -1;
@@ -82,7 +82,7 @@ static int places_all(struct sqlite *q, struct op *op, struct places *p)
 	return 0;
 }
 
-static int places_named(struct sqlite *q, struct op *op, struct places *p, struct places *others)
+static int places_named(struct sql *q, struct op *op, struct places *p, struct places *others)
 {
 	const struct decision_row *d = &op->decision;
 
@@ -122,37 +122,37 @@ static void refuse_others(struct op *op, const struct places *others)
 	op->result.detail = text;
 }
 
-static int decide_one(struct sqlite *q, const struct decision_row *d, const struct ledger_key *key)
+static int decide_one(struct sql *q, const struct decision_row *d, const struct ledger_key *key)
 {
-	sqlite3_stmt *put = q->st[ST_LEDGER_INSERT], *drop = q->st[ST_UNKNOWN_DROP];
+	struct statement *put = q->st[ST_LEDGER_INSERT], *drop = q->st[ST_UNKNOWN_DROP];
 
-	sqlite_bind_ledger_key(put, key, LEDGER_DECISION);
+	sql_bind_ledger_key(put, key, LEDGER_DECISION);
 	bind_int(put, 6, d->at);
 	bind_int(put, 7, d->decision);
 	bind_int(put, 8, 0);
 	bind_text(put, 9, d->head);
 	bind_blob(put, 10, d->body);
 	bind_packed(put, 11, STR_NULL); /* few, and asked for by people with sqlite3 */
-	if (sqlite_do(q, ST_LEDGER_INSERT))
+	if (sql_do(q, ST_LEDGER_INSERT))
 		return -1;
 	bind_int(drop, 1, key->run);
 	bind_int(drop, 2, (int64_t)key->seq);
 	bind_int(drop, 3, key->step);
-	return sqlite_do(q, ST_UNKNOWN_DROP);
+	return sql_do(q, ST_UNKNOWN_DROP);
 }
 
-static int run_exists(struct sqlite *q, struct op *op)
+static int run_exists(struct sql *q, struct op *op)
 {
 	bind_int(q->st[ST_RUN_GET], 1, op->decision.run);
-	int more = sqlite_next(q, ST_RUN_GET);
+	int more = sql_next(q, ST_RUN_GET);
 	if (more == 1)
-		(void)sqlite3_reset(q->st[ST_RUN_GET]);
+		sql_reset(q->st[ST_RUN_GET]);
 	if (more == 0)
 		op_refuse(op, STORE_NOT_FOUND, "there is no such run");
 	return more < 0 ? -1 : 0;
 }
 
-int sqlite_decide(struct sqlite *q, struct op *op)
+int sql_decide(struct sql *q, struct op *op)
 {
 	const struct decision_row *d = &op->decision;
 	struct places found = { 0 }, others = { 0 };
@@ -177,19 +177,19 @@ int sqlite_decide(struct sqlite *q, struct op *op)
 		row->code = d->decision;
 		items += i == 0 || row[-1].key.seq != row->key.seq;
 	}
-	if (found.n && sqlite_run_reopen(q, d->run, items, 0))
+	if (found.n && sql_run_reopen(q, d->run, items, 0))
 		return -1;
 	op->result.id = d->run;
 	op->result.rows = found.rows;
 	op->result.n = found.n;
 	bind_int(q->st[ST_PROBLEM_COUNT], 1, d->run);
 	bind_int(q->st[ST_PROBLEM_COUNT], 2, LEDGER_CODE_UNKNOWN);
-	return sqlite_number(q, ST_PROBLEM_COUNT, &op->result.total);
+	return sql_number(q, ST_PROBLEM_COUNT, &op->result.total);
 }
 
 /* ---- done again ---- */
 
-static void bind_redo(sqlite3_stmt *st, const struct redo_row *r, const uint64_t *seq, uint32_t step)
+static void bind_redo(struct statement *st, const struct redo_row *r, const uint64_t *seq, uint32_t step)
 {
 	bind_int(st, 1, r->run);
 	bind_int(st, 2, seq ? (int64_t)*seq : INT64_MIN);
@@ -206,20 +206,20 @@ static bool is_fixed(const struct redo_row *r, uint32_t step)
 }
 
 /* Refused where doing it again would make items or write entries twice. */
-static int redo_check(struct sqlite *q, struct op *op, const uint64_t *seq)
+static int redo_check(struct sql *q, struct op *op, const uint64_t *seq)
 {
 	const struct redo_row *r = &op->redo;
 	for (size_t i = 0; i < r->n_steps && op->result.error == STORE_OK; i++) {
-		sqlite3_stmt *st = q->st[ST_REDO_STUCK];
+		struct statement *st = q->st[ST_REDO_STUCK];
 		bind_redo(st, r, seq, r->steps[i]);
 		bind_int(st, 5, is_fixed(r, r->steps[i]));
-		int more = sqlite_next(q, ST_REDO_STUCK);
+		int more = sql_next(q, ST_REDO_STUCK);
 		if (more < 0)
 			return -1;
 		if (more == 0)
 			continue;
-		bool has_made = sqlite3_column_int(st, 0) == LEDGER_MADE;
-		(void)sqlite3_reset(st);
+		bool has_made = (int)column_int(st, 0) == LEDGER_MADE;
+		sql_reset(st);
 		op->result.id = r->steps[i];
 		op_refuse(op, STORE_CONFLICT,
 			  has_made ? "has made items, which would be made twice; start a new run"
@@ -229,22 +229,21 @@ static int redo_check(struct sqlite *q, struct op *op, const uint64_t *seq)
 	return 0;
 }
 
-static int redo_drop(struct sqlite *q, struct op *op, const uint64_t *seq)
+static int redo_drop(struct sql *q, struct op *op, const uint64_t *seq)
 {
-	static const enum sqlite_statement drops[] = { ST_REDO_ROWS, ST_REDO_PROBLEMS };
+	static const enum sql_statement drops[] = { ST_REDO_ROWS, ST_REDO_PROBLEMS };
 	const struct redo_row *r = &op->redo;
 	for (size_t i = 0; i < r->n_steps; i++)
 		for (size_t k = 0; k < sizeof(drops) / sizeof(*drops); k++) {
 			bind_redo(q->st[drops[k]], r, seq, r->steps[i]);
 			bind_int(q->st[drops[k]], 5, LEDGER_CODE_UNKNOWN);
-			if (sqlite_do(q, drops[k]))
+			if (q->driver->run(q->st[drops[k]], &op->result.total, NULL))
 				return -1;
-			op->result.total += (uint64_t)sqlite3_changes64(q->db);
 		}
 	return 0;
 }
 
-int sqlite_ledger_redo(struct sqlite *q, struct op *op)
+int sql_ledger_redo(struct sql *q, struct op *op)
 {
 	const struct redo_row *r = &op->redo;
 	size_t n = r->items ? r->n_items : 1;
@@ -255,5 +254,7 @@ int sqlite_ledger_redo(struct sqlite *q, struct op *op)
 	for (size_t i = 0; i < n && op->result.error == STORE_OK; i++)
 		if (redo_drop(q, op, r->items ? &r->items[i] : NULL))
 			return -1;
-	return op->result.total ? sqlite_run_reopen(q, r->run, 0, 0) : 0;
+	if (sql_settle(q))
+		return -1;
+	return op->result.total ? sql_run_reopen(q, r->run, 0, 0) : 0;
 }

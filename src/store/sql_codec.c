@@ -8,13 +8,13 @@
  *   INSERT of the dictionary and of the row that refers to it, in one transaction
  *
  * A packed row: varint id of the dictionary (0 = none), varint bytes of the head, then a zstd frame (RFC 8878) of head
- * and body without its four bytes of magic number. The frame says its content's size.
+ * and body without its four bytes of magic number. The frame says its content's size, and a digest of it finds wrong bits.
  *
  * A cached dictionary may be gone from the file: its transaction was rolled back, or another process pruned. So `doubt`
  * counts the occasions, and a dictionary that was last seen before the latest is looked up again before a row refers to
  * it.
  */
-#include "store/sqlite_int.h"
+#include "store/sql_int.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -83,7 +83,7 @@ struct codec {
 	struct reader readers[READERS];
 	unsigned next_run;
 	uint64_t tick, doubt;
-	int64_t data_version;
+	int64_t mark; /* of the database, as of the last transaction that wrote */
 	struct buf plain, packed, wire;
 	struct str row; /* the last one packed, in `packed` */
 };
@@ -152,6 +152,7 @@ struct codec *codec_new(void)
 	c->cctx = ZSTD_createCCtx();
 	c->dctx = ZSTD_createDCtx();
 	if (c->cctx && c->dctx && !ZSTD_isError(ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_dictIDFlag, 0)) &&
+	    !ZSTD_isError(ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_checksumFlag, 1)) &&
 	    !ZSTD_isError(ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_compressionLevel, PACK_LEVEL)))
 		return c;
 	codec_free(c);
@@ -185,18 +186,11 @@ void codec_doubt(struct codec *c)
 	}
 }
 
-int codec_begin(struct sqlite *q)
+void codec_begin(struct codec *c, int64_t mark)
 {
-	uint64_t version;
-
-	if (!q->codec)
-		return 0;
-	if (sqlite_number(q, ST_DATA_VERSION, &version))
-		return -1;
-	if (q->codec->data_version != (int64_t)version)
-		codec_doubt(q->codec);
-	q->codec->data_version = (int64_t)version;
-	return 0;
+	if (c->mark != mark)
+		codec_doubt(c);
+	c->mark = mark;
 }
 
 /* Emptied for the next use; a large one is given back. */
@@ -211,10 +205,10 @@ static void scratch_reset(struct buf *b)
 /* ---- whose row ---- */
 
 /* 1 with *ret, 0 = no such run or no memory, -1 = fault. */
-static int owner_of(struct sqlite *q, int64_t run, const struct owner **ret)
+static int owner_of(struct sql *q, int64_t run, const struct owner **ret)
 {
 	struct codec *c = q->codec;
-	sqlite3_stmt *st = q->st[ST_RUN_OWNER];
+	struct statement *st = q->st[ST_RUN_OWNER];
 
 	for (size_t i = 0; i < RUNS; i++) {
 		if (c->runs[i].run == run && c->runs[i].owner.bytes) {
@@ -223,7 +217,7 @@ static int owner_of(struct sqlite *q, int64_t run, const struct owner **ret)
 		}
 	}
 	bind_int(st, 1, run);
-	int found = sqlite_next(q, ST_RUN_OWNER);
+	int found = sql_next(q, ST_RUN_OWNER);
 	if (found != 1)
 		return found;
 	struct owner read = { column_bytes(st, 0), column_bytes(st, 1), column_bytes(st, 2), NULL };
@@ -231,7 +225,7 @@ static int owner_of(struct sqlite *q, int64_t run, const struct owner **ret)
 	owner_done(&k->owner);
 	k->run = run;
 	bool is_known = owner_copy(&k->owner, &read);
-	(void)sqlite3_reset(st);
+	sql_reset(st);
 	*ret = &k->owner;
 	return is_known;
 }
@@ -288,7 +282,7 @@ static bool take_dict(struct scope *sc, const void *bytes, size_t len)
 	return sc->cdict != NULL;
 }
 
-static void bind_scope(sqlite3_stmt *st, const struct scope *sc)
+static void bind_scope(struct statement *st, const struct scope *sc)
 {
 	bind_text(st, 1, sc->owner.component);
 	bind_text(st, 2, sc->owner.dataflow);
@@ -298,22 +292,22 @@ static void bind_scope(sqlite3_stmt *st, const struct scope *sc)
 }
 
 /* What the file has for this scope: 0, or -1 with the fault. */
-static int look_up(struct sqlite *q, struct scope *sc)
+static int look_up(struct sql *q, struct scope *sc)
 {
-	sqlite3_stmt *st = q->st[ST_DICTIONARY_FIND];
+	struct statement *st = q->st[ST_DICTIONARY_FIND];
 
 	bind_scope(st, sc);
-	int found = sqlite_next(q, ST_DICTIONARY_FIND);
+	int found = sql_next(q, ST_DICTIONARY_FIND);
 	if (found < 0)
 		return -1;
-	int64_t id = found ? sqlite3_column_int64(st, 0) : 0;
+	int64_t id = found ? column_int(st, 0) : 0;
 	if (id != 0 && id != sc->id) {
 		struct str bytes = column_bytes(st, 1);
 		if (!take_dict(sc, bytes.ptr, bytes.len))
 			id = 0;
 	}
 	if (found)
-		(void)sqlite3_reset(st);
+		sql_reset(st);
 	sc->id = id;
 	sc->sure = q->codec->doubt;
 	return 0;
@@ -321,19 +315,17 @@ static int look_up(struct sqlite *q, struct scope *sc)
 
 /* The dictionary into the file, beside the row that is about to refer to it. Another process's, written meanwhile,
  * wins. */
-static int write_dict(struct sqlite *q, struct scope *sc)
+static int write_dict(struct sql *q, struct scope *sc)
 {
-	sqlite3_stmt *st = q->st[ST_DICTIONARY_PUT];
+	struct statement *st = q->st[ST_DICTIONARY_PUT];
 
 	bind_scope(st, sc);
 	bind_int(st, 6, clock_wall());
 	bind_blob(st, 7, str_from(sc->dict, sc->dict_len));
-	if (sqlite_do(q, ST_DICTIONARY_PUT))
+	int is_new = sql_one(q, ST_DICTIONARY_PUT, &sc->id);
+	if (is_new < 0)
 		return -1;
-	if (sqlite3_changes64(q->db) == 0)
-		return look_up(q, sc);
-	sc->id = sqlite3_last_insert_rowid(q->db);
-	return 0;
+	return is_new ? 0 : look_up(q, sc);
 }
 
 static void sample_add(struct scope *sc, struct str row)
@@ -430,15 +422,14 @@ static bool compress(struct codec *c, const struct scope *sc, struct str plain, 
 	return true;
 }
 
-static int scope_ready(struct sqlite *q, struct scope *sc)
+static int scope_ready(struct sql *q, struct scope *sc)
 {
 	if (sc->sure != q->codec->doubt && look_up(q, sc))
 		return -1;
 	return sc->cdict && !sc->id ? write_dict(q, sc) : 0;
 }
 
-int codec_pack(struct sqlite *q, const struct ledger_key *key, int kind, struct str head, struct str body,
-	       struct str *ret)
+int codec_pack(struct sql *q, const struct ledger_key *key, int kind, struct str head, struct str body, struct str *ret)
 {
 	struct codec *c = q->codec;
 	size_t n = head.len + body.len;
@@ -467,11 +458,11 @@ int codec_pack(struct sqlite *q, const struct ledger_key *key, int kind, struct 
 /* ---- unpacking ---- */
 
 /* *ret NULL with 0: the file has no such dictionary. */
-static enum codec_error ddict_of(struct sqlite *q, int64_t id, const ZSTD_DDict **ret)
+static enum codec_error ddict_of(struct sql *q, int64_t id, const ZSTD_DDict **ret)
 {
 	struct codec *c = q->codec;
 	struct reader *oldest = &c->readers[0];
-	sqlite3_stmt *st = q->st[ST_DICTIONARY_GET];
+	struct statement *st = q->st[ST_DICTIONARY_GET];
 
 	for (size_t i = 0; i < READERS; i++) {
 		struct reader *r = &c->readers[i];
@@ -484,12 +475,12 @@ static enum codec_error ddict_of(struct sqlite *q, int64_t id, const ZSTD_DDict 
 			oldest = r;
 	}
 	bind_int(st, 1, id);
-	int found = sqlite_next(q, ST_DICTIONARY_GET);
+	int found = sql_next(q, ST_DICTIONARY_GET);
 	if (found != 1)
 		return found < 0 ? CODEC_FAULT : CODEC_DAMAGED;
 	struct str bytes = column_bytes(st, 0);
 	ZSTD_DDict *ddict = ZSTD_createDDict(bytes.ptr, bytes.len);
-	(void)sqlite3_reset(st);
+	sql_reset(st);
 	if (!ddict)
 		return CODEC_NO_ROOM;
 	(void)ZSTD_freeDDict(oldest->ddict);
@@ -498,7 +489,7 @@ static enum codec_error ddict_of(struct sqlite *q, int64_t id, const ZSTD_DDict 
 	return CODEC_OK;
 }
 
-enum codec_error codec_unpack(struct sqlite *q, struct str packed, struct arena *a, struct str *ret_head,
+enum codec_error codec_unpack(struct sql *q, struct str packed, struct arena *a, struct str *ret_head,
 			      struct str *ret_body)
 {
 	static const char magic[MAGIC_BYTES] = { 0x28, (char)0xb5, 0x2f, (char)0xfd };
