@@ -12,11 +12,23 @@ foreach(path ${unit_tests})
     add_executable(${target} ${path})
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support)
     target_link_libraries(${target} PRIVATE ${unit_layer} PkgConfig::CMOCKA)
+    if(unit_layer STREQUAL "store")
+      target_link_libraries(${target} PRIVATE PkgConfig::PQ PkgConfig::SQLITE)
+    endif()
     add_test(NAME unit/${unit_layer}/${name} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(unit/${unit_layer}/${name} PROPERTIES LABELS unit TIMEOUT 120
       ENVIRONMENT "WEIR_SUITES=${CMAKE_SOURCE_DIR}/../shared/suites;WEIR_BUILD=${CMAKE_BINARY_DIR}")
   endif()
 endforeach()
+
+# What the store promises over PostgreSQL, too: the same programs, and those about its connection.
+if(TARGET store)
+  foreach(name test_store test_entry test_decide test_prune test_files test_pg)
+    add_test(NAME unit/store/postgres/${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/tools/postgres.py $<TARGET_FILE:unit_store_${name}>
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(unit/store/postgres/${name} PROPERTIES LABELS unit TIMEOUT 300)
+  endforeach()
+endif()
 
 # Some seven hundred runs, each with a store on disk.
 if(TARGET unit_step_test_torture)

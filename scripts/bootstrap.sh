@@ -47,6 +47,11 @@ if [ ${#missing[@]} -gt 0 ]; then
         command -v sudo >/dev/null || die "not root and no sudo; run as root: apt-get install -y ${missing[*]}"
         as_root=(sudo)
     fi
+    # The tests start servers of their own: the package is to bring its programs, not a cluster that runs from now on.
+    if [[ " ${missing[*]} " = *' postgresql '* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        "${as_root[@]}" install -d /etc/postgresql-common
+        echo 'create_main_cluster = false' | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+    fi
     "${as_root[@]}" apt-get -q update >&2 || say "bootstrap: apt-get update failed; trying with the lists that are here"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >&2 ||
         die "apt-get could not install: ${missing[*]}"

@@ -19,6 +19,7 @@ enum exit_code {
 /* Flags that every command knows. */
 struct app_flags {
 	const char *data_dir; /* NULL = the default */
+	const char *store; /* URL of a PostgreSQL database; NULL = $WEIR_STORE, else weir.db in the data directory */
 	const char *env;      /* NULL = $WEIR_ENV or the component's first */
 	const char *secrets_file;
 	bool quiet, verbose, no_color;

@@ -203,7 +203,7 @@ int cmd_export(int argc, char **argv)
 		if (x.found)
 			code = export_write(&x, output);
 		else
-			code = EXIT_INVALID, app_say("there is no component \"%s\" in %s", argv[first], a.data_dir);
+			code = EXIT_INVALID, app_say("there is no component \"%s\" in %s", argv[first], store_where(a.store));
 		buf_done(&x.text);
 	}
 	app_close(&a);

@@ -216,7 +216,7 @@ static int run_show(struct listing *l, const char *id_text)
 		return app_usage(l->command, "\"%s\" is no run's number", id_text);
 	struct app_wait wait = { .app = &l->app, .use = on_runs, .arg = l };
 	if (store_run_get(l->app.store, (int64_t)id, app_wait_done, &wait, &e) < 0 || app_wait(&wait) < 0 || !l->items.len) {
-		app_say("there is no run %s in %s", id_text, l->app.data_dir);
+		app_say("there is no run %s in %s", id_text, store_where(l->app.store));
 		return EXIT_INVALID;
 	}
 	struct value run = *value_at(&l->items, 0);
@@ -302,7 +302,7 @@ static int entry_get(struct listing *l, const char *component, const char *id_te
 		return app_usage(l->command, "\"%s\" is no entry's number", id_text);
 	struct app_wait wait = { .app = &l->app, .use = on_entries, .arg = l };
 	if (store_entry_get(l->app.store, str_c(component), (int64_t)id, app_wait_done, &wait, &e) < 0 || app_wait(&wait) < 0 || !l->items.len) {
-		app_say("there is no entry %s of %s in %s", id_text, component, l->app.data_dir);
+		app_say("there is no entry %s of %s in %s", id_text, component, store_where(l->app.store));
 		return EXIT_INVALID;
 	}
 	json_print(value_at(&l->items, 0), l->format == LIST_NDJSON ? JSON_COMPACT : JSON_PRETTY);
@@ -428,7 +428,7 @@ int cmd_doctor(int argc, char **argv)
 		return EXIT_USAGE;
 	int code = app_open(&a, true);
 	if (code == EXIT_OK) {
-		printf("✓ weir         %s\n✓ data         %s, %.1f MiB\n", WEIR_VERSION, a.data_dir, (double)store_disk_bytes(a.store) / 1048576.0);
+		printf("✓ weir         %s\n✓ data         %s, %.1f MiB\n", WEIR_VERSION, store_where(a.store), (double)store_disk_bytes(a.store) / 1048576.0);
 		struct app_wait wait = { .app = &a, .use = on_storage, .arg = &a };
 		if (store_storage(a.store, app_wait_done, &wait, &e) < 0 || app_wait(&wait) < 0)
 			printf("✗ data         %s\n", e.code ? e.msg : wait.detail);

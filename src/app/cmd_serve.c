@@ -66,7 +66,7 @@ static void serve_say(const struct serve *s)
 	printf("Weir %s at http://127.0.0.1:%u/ (this machine only: there is no access control yet)\n", WEIR_VERSION, api_port(s->api));
 	if (s->app.sample)
 		printf("sample API at http://127.0.0.1:%u/\n", sample_api_port(s->app.sample));
-	printf("data in %s, environment %.*s\n", s->app.data_dir, STR_ARG(s->app.env.env.len ? s->app.env.env : STR("(each component's first)")));
+	printf("data in %s, environment %.*s\n", store_where(s->app.store), STR_ARG(s->app.env.env.len ? s->app.env.env : STR("(each component's first)")));
 	if (s->keeper.policy.older_than)
 		printf("runs are kept for %s after their end, then pruned\n", s->keep_text ? s->keep_text : getenv("WEIR_KEEP_RUNS"));
 	else

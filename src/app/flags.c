@@ -105,10 +105,11 @@ bool app_flags_parse(const struct command *c, int argc, char **argv, struct app_
 {
 	struct flag flags[FLAGS_MAX] = {
 		{ .name = "data", .value = &f->data_dir },	   { .name = "env", .letter = 'e', .value = &f->env },
+		{ .name = "store", .value = &f->store },
 		{ .name = "secrets", .value = &f->secrets_file },  { .name = "quiet", .letter = 'q', .present = &f->quiet },
 		{ .name = "verbose", .letter = 'v', .present = &f->verbose }, { .name = "no-color", .present = &f->no_color },
 	};
-	size_t n = 6;
+	size_t n = 7;
 	int words = 0, i = 1;
 	for (; own && own->name && n < FLAGS_MAX; own++)
 		flags[n++] = *own;

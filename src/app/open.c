@@ -48,6 +48,24 @@ static int services_open(struct app *a, struct err *e)
 	return a->services.scripts ? secrets_open(a, e) : e->code;
 }
 
+/* Where the database is: false when what was named is none. */
+static bool store_named(struct app *a, struct store_config *config)
+{
+	const char *env = getenv("WEIR_STORE");
+	const char *url = a->flags.store ? a->flags.store : env && *env ? env : NULL;
+	config->dir = strcmp(a->data_dir, APP_NO_DIR) == 0 ? NULL : a->data_dir;
+	if (!url)
+		return true;
+	config->url = url;
+	if (strncmp(url, "postgresql://", 13) != 0 && strncmp(url, "postgres://", 11) != 0)
+		app_say("--store: \"%.30s...\" is no database; write postgresql://USER@HOST/DATABASE", url);
+	else if (!config->dir)
+		app_say("--store: files that answers bring are kept in a directory; give one with --data");
+	else
+		return true;
+	return false;
+}
+
 static int open_parts(struct app *a, const struct store_config *config)
 {
 	struct err e = ERR_INIT;
@@ -61,7 +79,8 @@ static int open_parts(struct app *a, const struct store_config *config)
 		struct store_config store = *config;
 		const char *plain = getenv("WEIR_LEDGER_PLAIN");
 		store.keeps_plain = plain && *plain;
-		store.dir = strcmp(a->data_dir, APP_NO_DIR) == 0 ? NULL : a->data_dir;
+		if (!store_named(a, &store))
+			return EXIT_USAGE;
 		if (store_open(&a->store, a->loop, &store, &e) < 0) {
 			app_say("%s", e.msg);
 			return EXIT_RUN_FAILED;

@@ -32,7 +32,7 @@ struct claim {
 struct dir {
 	char *path, *database_path;
 	int fd, runs_fd, lock_fd;
-	bool was_clean, had_log;
+	bool has_database, was_clean, had_log;
 	struct list claims;
 };
 
@@ -144,7 +144,7 @@ static int lock(struct dir *d, msec_t wait, struct err *e)
 	}
 }
 
-int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e)
+int dir_open(struct dir **ret, const char *path, bool has_database, msec_t wait, struct err *e)
 {
 	struct dir *d = alloc_calloc(1, sizeof(*d));
 	int code = 0;
@@ -152,6 +152,7 @@ int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e)
 	if (!d)
 		return err_set(e, ERR_NO_MEMORY, "no memory for the data directory");
 	d->fd = d->runs_fd = d->lock_fd = -1;
+	d->has_database = has_database;
 	list_init(&d->claims);
 	*ret = d;
 	/* "./": SQLite would take a name that begins with "file:" for an address. */
@@ -162,7 +163,7 @@ int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e)
 		code = make_dirs(d->path, e);
 	if (code == 0)
 		code = open_fds(d, e);
-	if (code == 0)
+	if (code == 0 && has_database)
 		code = lock(d, wait, e);
 	if (code == 0)
 		return 0;
@@ -173,6 +174,8 @@ int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e)
 
 int dir_settle(struct dir *d, struct err *e)
 {
+	if (!d->has_database)
+		return 0;
 	int code = write_note(d, "open\n", e);
 
 	if (code)
@@ -196,7 +199,7 @@ void dir_close(struct dir *d, bool is_tidy)
 	if (!d)
 		return;
 	drop_claims(d);
-	if (is_tidy && flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0 && database_stat(d, &st) == 0) {
+	if (is_tidy && d->has_database && flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0 && database_stat(d, &st) == 0) {
 		clean_note(&st, note);
 		(void)write_note(d, note, NULL); /* failing means a look at the next start */
 	}

@@ -144,7 +144,8 @@ static void on_some(void *arg, const struct store_result *r)
 
 	if (!enter(p, r))
 		return;
-	p->used = r->bytes_used;
+	if (!r->has_more)
+		p->used = r->bytes_used;
 	if (!p->has_begun && !r->has_more) {
 		p->has_begun = true;
 		p->report.used_before = p->used;

@@ -8,7 +8,8 @@
  *   INSERT of the dictionary and of the row that refers to it, in one transaction
  *
  * A packed row: varint id of the dictionary (0 = none), varint bytes of the head, then a zstd frame (RFC 8878) of head
- * and body without its four bytes of magic number. The frame says its content's size, and a digest of it finds wrong bits.
+ * and body without its four bytes of magic number. The frame says its content's size, and a digest of it finds wrong
+ * bits.
  *
  * A cached dictionary may be gone from the file: its transaction was rolled back, or another process pruned. So `doubt`
  * counts the occasions, and a dictionary that was last seen before the latest is looked up again before a row refers to

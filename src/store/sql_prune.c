@@ -124,8 +124,8 @@ int sql_prune_some(struct sql *q, struct op *op)
 		return give_back(q, op);
 	int code = prune_run(q, next);
 	sql_reset(next);
-	op->result.has_more = true;
-	return code || sql_space(q, op) ? -1 : 0;
+	op->result.has_more = true; /* how much is in use then is asked at the end, once: it may mean to read */
+	return code;
 }
 
 int sql_run_bytes(struct sql *q, struct op *op)

@@ -13,6 +13,15 @@
 #define LEDGER_COLUMNS "run,seq,step,attempt,kind,at,code,number,head,body,packed"
 #define COMPONENT_COLUMNS "name,version,imported_at,source"
 
+/*
+ * About what the rows of a table take. PostgreSQL keeps the room of deleted rows for new ones and does not say how much of it there is, so what lives
+ * is counted, of blocks drawn by lot where the table is larger than 64 MiB. 150: a row's header, numbers and lines of indexes.
+ */
+#define PG_LIVE(table, columns)                                                                                        \
+	"coalesce((SELECT sum(150+" columns "+coalesce(pg_column_size(packed),0)) FROM " table                         \
+	" TABLESAMPLE SYSTEM (least(100,6710886400.0/greatest(pg_relation_size('" table "'),1))))*"                    \
+	"greatest(1,pg_relation_size('" table "')/67108864.0),0)"
+
 #define SQL_STATEMENTS(X)                                                                                              \
 	X(BEGIN_WRITE, "BEGIN IMMEDIATE", "BEGIN")                                                                     \
 	X(BEGIN_READ, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")                                      \
@@ -24,11 +33,19 @@
 	  "FROM dictionaries")                                                                                         \
 	X(CLAIM, NULL, "SELECT CAST(pg_try_advisory_lock(?) AS INT)")                                                  \
 	X(RELEASE, NULL, "SELECT CAST(pg_advisory_unlock(?) AS INT)")                                                  \
+	X(END_SESSIONS, NULL,                                                                                          \
+	  "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name=convert_from(?,'UTF8') " \
+	  "AND datname=current_database() AND pid<>pg_backend_pid()")                                                  \
+	X(FATE, NULL, "SELECT coalesce(pg_xact_status(CAST(CAST(CAST(? AS BIGINT) AS TEXT) AS xid8)),'unknown')")      \
 	X(SPACE,                                                                                                       \
 	  "SELECT (p.page_count-f.freelist_count)*s.page_size,f.freelist_count*s.page_size FROM pragma_page_count p,"  \
 	  "pragma_freelist_count f,pragma_page_size s",                                                                \
-	  "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)),0) AS BIGINT),CAST(0 AS BIGINT) FROM pg_class "       \
-	  "WHERE relkind='r' AND relnamespace=CAST(current_schema() AS regnamespace)")                                 \
+	  "SELECT used,CASE WHEN all_of_it>used THEN all_of_it-used ELSE 0 END FROM (SELECT CAST("                     \
+	  PG_LIVE("ledger", "pg_column_size(head)+pg_column_size(body)") "+" PG_LIVE("input", "pg_column_size(lines)") \
+	  "+pg_total_relation_size('entries')+pg_total_relation_size('components')+"                                   \
+	  "pg_total_relation_size('dictionaries')+pg_total_relation_size('runs') AS BIGINT) AS used,"                  \
+	  "(SELECT CAST(coalesce(sum(pg_total_relation_size(oid)),0) AS BIGINT) FROM pg_class WHERE relkind='r' AND "  \
+	  "relnamespace=CAST(current_schema() AS regnamespace)) AS all_of_it) s")                                      \
 	X(RUN_INSERT,                                                                                                  \
 	  "INSERT INTO runs (component,dataflow,version,env,trigger,state,started_at,ended_at,now,seed,"               \
 	  "input_is_complete,items_in,items_out,failed,unknown,steps,problem) "                                        \

@@ -30,18 +30,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLAIM_WAIT 5	    /* s until the thread begins with it */
 #define ALIVE_EVERY 3600000 /* ms; the timer only says that there is something to wait for */
 
-struct queue {
-	struct op *first, *last;
-	size_t n;
+/* A claim that the backend is asked for; a release, which is freed when it is done. */
+struct claim {
+	struct claim *next;
+	int64_t run;
+	struct err *e;
+	int code;
+	bool is_release, is_taken, is_over;
 };
 
 struct store {
 	struct loop *loop;
-	const struct store_backend *backend;
-	void *b;
-	struct dir *dir; /* NULL = in memory */
+	struct worker worker; /* the store's thread only, once it runs */
+	struct dir *dir;      /* NULL = in memory */
 	struct files *files;
 	msec_t group_window;
 	void (*pace)(void *arg); /* set: there is no thread, store_turn() does its work */
@@ -58,15 +62,11 @@ struct store {
 	msec_t retry_at;
 	bool is_closed, is_calling_back;
 
-	/* The store's thread only. */
-	uint64_t failed_epoch; /* writes up to this one are refused; 0 = none */
-	bool is_lasting;
-	struct store_fault file_fault; /* of the group at work */
-
 	/* Both, under the lock. */
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake, answered;
 	bool is_asleep, is_closing;
+	struct claim *claims; /* to be served between two groups */
 	struct queue queued, finished;
 	bool is_posted;
 	struct store_fault said_fault;
@@ -164,6 +164,27 @@ static void wait_window(struct store *s)
 	s->is_asleep = false;
 }
 
+/* Between groups: one claim or release. Under the lock, which is let go meanwhile. */
+static void serve_claim(struct store *s)
+{
+	struct claim *c = s->claims;
+
+	s->claims = c->next;
+	c->is_taken = true;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (c->is_release) {
+		s->worker.backend->release(s->worker.b, c->run);
+		free(c);
+		(void)pthread_mutex_lock(&s->lock);
+		return;
+	}
+	int code = s->worker.backend->claim(s->worker.b, c->run, c->e);
+	(void)pthread_mutex_lock(&s->lock);
+	c->code = code;
+	c->is_over = true;
+	(void)pthread_cond_broadcast(&s->answered);
+}
+
 /* False when the store closes and nothing is left. */
 static bool next_group(struct store *s, struct queue *group)
 {
@@ -171,7 +192,11 @@ static bool next_group(struct store *s, struct queue *group)
 
 	*group = (struct queue){ 0 };
 	(void)pthread_mutex_lock(&s->lock);
-	while (!s->queued.first && !s->is_closing) {
+	while (s->claims || (!s->queued.first && !s->is_closing)) {
+		if (s->claims) {
+			serve_claim(s);
+			continue;
+		}
 		s->is_asleep = true;
 		(void)pthread_cond_wait(&s->wake, &s->lock);
 		s->is_asleep = false;
@@ -184,91 +209,6 @@ static bool next_group(struct store *s, struct queue *group)
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return group->first != NULL;
-}
-
-static bool is_refused(const struct store *s, const struct op *op)
-{
-	return op_is_write(op) && (s->is_lasting || op->epoch < s->failed_epoch);
-}
-
-static void fail_op(struct op *op, const char *why)
-{
-	arena_done(&op->arena);
-	op->result = (struct store_result){ .error = STORE_FAILED };
-	if (why) {
-		const char *copy = arena_c(&op->arena, str_c(why));
-		op->result.detail = copy ? copy : "no memory for the reason";
-	}
-}
-
-/* Every operation of the group failed; a write's failure, and a lasting one in any case, breaks the store. */
-static void fail_group(struct store *s, struct queue *group, bool has_writes)
-{
-	const struct store_fault *f =
-	    s->file_fault.kind != FAULT_NONE ? &s->file_fault : s->backend->fault(s->b);
-
-	for (struct op *op = group->first; op; op = op->next) {
-		if (op->result.error != STORE_FAILED)
-			fail_op(op, f->why);
-	}
-	if (!has_writes && f->kind != FAULT_LASTING)
-		return;
-	s->is_lasting = s->is_lasting || f->kind == FAULT_LASTING;
-	s->failed_epoch = group->last->epoch + 1;
-	(void)pthread_mutex_lock(&s->lock);
-	s->said_fault = *f;
-	s->said_number++;
-	(void)pthread_mutex_unlock(&s->lock);
-}
-
-/*
- * Before the transaction, so that a large file's way to disk does not hold the database's lock. Earlier than its turn is
- * no harm: until a row names it a file is nobody's.
- */
-static int settle_files(struct store *s, struct queue *group)
-{
-	for (struct op *op = group->first; op; op = op->next)
-		if (op->kind == OP_FILE_KEEP && op->result.error != STORE_FAILED &&
-		    files_settle(op->file, &s->file_fault))
-			return -1;
-	return 0;
-}
-
-static int apply_group(struct store *s, struct queue *group, bool has_writes)
-{
-	if (settle_files(s, group) || s->backend->begin(s->b, has_writes))
-		return -1;
-	for (struct op *op = group->first; op; op = op->next) {
-		if (op->kind != OP_FILE_KEEP && op->result.error != STORE_FAILED && s->backend->apply(s->b, op))
-			return -1;
-	}
-	return s->backend->commit(s->b);
-}
-
-static void work(struct store *s, struct queue *group)
-{
-	bool has_writes = false, has_any = false;
-
-	for (struct op *op = group->first; op; op = op->next) {
-		if (is_refused(s, op)) {
-			fail_op(op, NULL); /* the loop knows why */
-			continue;
-		}
-		has_any = true;
-		has_writes = has_writes || op_is_write(op);
-	}
-	if (!has_any)
-		return;
-	s->file_fault.kind = FAULT_NONE;
-	if (apply_group(s, group, has_writes)) {
-		s->backend->rollback(s->b);
-		fail_group(s, group, has_writes);
-	} else if (has_writes && s->said_fault.kind != FAULT_NONE) {
-		(void)pthread_mutex_lock(&s->lock);
-		s->said_fault.kind = FAULT_NONE;
-		s->said_number++;
-		(void)pthread_mutex_unlock(&s->lock);
-	}
 }
 
 static void on_finished(void *arg);
@@ -284,31 +224,25 @@ static void publish(struct store *s, struct queue *group)
 		loop_post(s->loop, on_finished, s);
 }
 
-/* The checkpoint, after the callbacks are on their way. */
-static void tend(struct store *s)
+static void tell(struct store *s)
 {
-	struct queue nobody = { 0 };
-
-	if (s->is_lasting || s->backend->tend(s->b) == 0)
-		return;
-	const struct store_fault *f = s->backend->fault(s->b);
-	if (f->kind != FAULT_LASTING) { /* what is committed is in the log; the next commit will say if it matters */
-		log_warn(NULL, "store checkpoint put off: %s", f->why);
-		return;
-	}
-	s->is_lasting = true;
 	(void)pthread_mutex_lock(&s->lock);
-	s->said_fault = *f;
+	s->said_fault = s->worker.news;
 	s->said_number++;
 	(void)pthread_mutex_unlock(&s->lock);
-	publish(s, &nobody);
 }
 
 static void carry(struct store *s, struct queue *group)
 {
-	work(s, group);
+	struct queue nobody = { 0 };
+
+	if (worker_apply(&s->worker, group))
+		tell(s);
 	publish(s, group);
-	tend(s);
+	if (worker_tend(&s->worker)) {
+		tell(s);
+		publish(s, &nobody);
+	}
 }
 
 static void *store_thread(void *arg)
@@ -433,6 +367,7 @@ static void store_free(struct store *s)
 	files_free(s->files);
 	(void)pthread_mutex_destroy(&s->lock);
 	(void)pthread_cond_destroy(&s->wake);
+	(void)pthread_cond_destroy(&s->answered);
 	free(s);
 }
 
@@ -489,6 +424,7 @@ static int start_thread(struct store *s, struct err *e)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->wake, &attr);
+	(void)pthread_cond_init(&s->answered, &attr);
 	(void)pthread_condattr_destroy(&attr);
 	if (s->pace)
 		return 0;
@@ -506,10 +442,10 @@ static int open_parts(struct store *s, const struct store_config *config, struct
 	int code = 0;
 
 	if (config->dir)
-		code = dir_open(&s->dir, config->dir, config->busy_timeout, e);
+		code = dir_open(&s->dir, config->dir, !config->url, config->busy_timeout, e);
 	if (code)
 		return code;
-	code = s->backend->open(&s->b, s->dir, config, e);
+	code = s->worker.backend->open(&s->worker.b, s->dir, config, e);
 	if (code == 0 && s->dir)
 		code = dir_settle(s->dir, e);
 	if (code == 0)
@@ -529,7 +465,7 @@ int store_open(struct store **ret, struct loop *l, const struct store_config *co
 	if (c.busy_timeout <= 0)
 		c.busy_timeout = STORE_BUSY_TIMEOUT;
 	s->loop = l;
-	s->backend = c.backend ? c.backend : &store_backend_sqlite;
+	s->worker.backend = c.backend ? c.backend : c.url ? &store_backend_pg : &store_backend_sqlite;
 	s->pace = c.pace;
 	s->pace_arg = c.pace_arg;
 	s->group_window = c.pace ? 0 : c.group_window;
@@ -537,7 +473,7 @@ int store_open(struct store **ret, struct loop *l, const struct store_config *co
 	loop_timer_init(l, &s->alive, on_alive);
 	int code = open_parts(s, &c, e);
 	if (code) {
-		bool is_tidy = s->b && s->backend->close(s->b, true);
+		bool is_tidy = s->worker.b && s->worker.backend->close(s->worker.b, true);
 		dir_close(s->dir, is_tidy);
 		files_free(s->files);
 		free(s);
@@ -565,27 +501,92 @@ void store_close(struct store *s)
 		(void)pthread_cond_signal(&s->wake);
 		(void)pthread_join(s->thread, NULL);
 	}
-	bool is_tidy = s->backend->close(s->b, !s->is_lasting);
+	bool is_tidy = s->worker.backend->close(s->worker.b, !s->worker.is_lasting);
 	dir_close(s->dir, is_tidy);
 	s->is_closed = true;
 	if (!s->is_calling_back && !s->is_posted)
 		store_free(s);
 }
 
+/*
+ * By the thread, between two groups. One that it has not begun with after CLAIM_WAIT is withdrawn: the database does
+ * not answer, and the loop has other things to do.
+ */
+static int claim_below(struct store *s, int64_t id, struct err *e)
+{
+	struct claim c = { .run = id, .e = e };
+	struct timespec until;
+	int code = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += CLAIM_WAIT;
+	(void)pthread_mutex_lock(&s->lock);
+	struct claim **last = &s->claims;
+	while (*last)
+		last = &(*last)->next;
+	*last = &c;
+	(void)pthread_cond_signal(&s->wake);
+	while (!c.is_over && code == 0)
+		code = c.is_taken ? pthread_cond_wait(&s->answered, &s->lock)
+				  : pthread_cond_timedwait(&s->answered, &s->lock, &until);
+	while (c.is_taken && !c.is_over)
+		(void)pthread_cond_wait(&s->answered, &s->lock);
+	for (last = &s->claims; !c.is_over && *last; last = &(*last)->next) {
+		if (*last == &c) {
+			*last = c.next;
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return c.is_over ? c.code
+			 : err_set(e, ERR_IO, "cannot claim run %lld: the database does not answer", (long long)id);
+}
+
+static void release_below(struct store *s, int64_t id)
+{
+	struct claim *c = alloc_calloc(1, sizeof(*c));
+
+	if (!c) /* kept then, and found again by whoever claims it in this process */
+		return;
+	c->run = id;
+	c->is_release = true;
+	(void)pthread_mutex_lock(&s->lock);
+	c->next = s->claims;
+	s->claims = c;
+	(void)pthread_cond_signal(&s->wake);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
 int store_run_claim(struct store *s, int64_t id, struct err *e)
 {
-	return s->dir ? dir_claim(s->dir, id, e) : 0;
+	int code = s->dir ? dir_claim(s->dir, id, e) : 0;
+
+	if (code || !s->worker.backend->claim || s->pace)
+		return code;
+	code = claim_below(s, id, e);
+	if (code && s->dir)
+		dir_release(s->dir, id);
+	return code;
 }
 
 void store_run_release(struct store *s, int64_t id)
 {
 	if (s->dir)
 		dir_release(s->dir, id);
+	if (s->worker.backend->release && !s->pace)
+		release_below(s, id);
 }
 
 struct files *store_files(struct store *s)
 {
 	return s->files;
+}
+
+const char *store_where(const struct store *s)
+{
+	if (s->worker.backend->where)
+		return s->worker.backend->where(s->worker.b);
+	return s->dir ? dir_path(s->dir) : "memory";
 }
 
 uint64_t store_disk_bytes(struct store *s)

@@ -31,6 +31,7 @@ struct store_backend;
 
 struct store_config {
 	const char *dir;	/* data directory, made if missing (0700); the file is weir.db; NULL = a private in-memory store */
+	const char *url;	/* "postgresql://...": the database is there, and dir keeps files and locks alone; NULL = weir.db in dir */
 	msec_t busy_timeout;	/* waiting for another process's commit; 0 = 10 s */
 	bool keeps_plain;	/* rows are not packed: for those who look into weir.db with other programs */
 	bool rewrites;		/* an old file that cannot shrink is written anew, however large; writers wait meanwhile */
@@ -273,3 +274,5 @@ int store_run_claim(struct store *s, int64_t id, struct err *e);
 void store_run_release(struct store *s, int64_t id);
 /* Bytes of the data files, for `weir doctor` and pages. */
 uint64_t store_disk_bytes(struct store *s);
+/* The data directory, or host and database of a server; for people. Valid as long as the store. */
+const char *store_where(const struct store *s);

@@ -121,6 +121,19 @@ struct store_fault {
 
 struct dir;
 
+/* Operations in order; one is in one queue at a time. */
+struct queue {
+	struct op *first, *last;
+	size_t n;
+};
+
+/* What became of a group that failed. */
+enum group_fate {
+	GROUP_FAILED, /* nothing of it is to be believed; the fault says why */
+	GROUP_SAVED,  /* all of it is on disk, and each operation has its result */
+	GROUP_AGAIN,  /* nothing of it is, and the same again may succeed */
+};
+
 /* ---- files.c ---- */
 
 /* `data_fd` is borrowed; -1 = a private directory. */
@@ -143,8 +156,33 @@ struct store_backend {
 	const struct store_fault *(*fault)(void *backend);
 	/* `is_sound`: no lasting fault; only then may it tidy up. True if everything is in the database file, tidy. */
 	bool (*close)(void *backend, bool is_sound);
+	/* After a group failed, instead of rollback: where a broken connection is no end. NULL = GROUP_FAILED always. */
+	enum group_fate (*recover)(void *backend);
+	/* Who executes a run, among all processes on the database; NULL = the data directory's locks are enough. 0 or -code. */
+	int (*claim)(void *backend, int64_t run, struct err *e);
+	void (*release)(void *backend, int64_t run);
+	/* For people: where the database is; NULL = in the data directory. Written once, while it is opened. */
+	const char *(*where)(const void *backend);
 };
-extern const struct store_backend store_backend_sqlite;
+extern const struct store_backend store_backend_sqlite, store_backend_pg;
+
+/* ---- store_group.c: groups and their transactions, in the store's thread ---- */
+
+#define GROUP_TRIES_MAX 5 /* of one group whose transaction did not stand */
+
+struct worker {
+	const struct store_backend *backend;
+	void *b;
+	uint64_t failed_epoch; /* writes up to this one are refused; 0 = none */
+	bool is_lasting;
+	struct store_fault file_fault; /* of the group at work */
+	struct store_fault news;       /* for the loop: the last fault of a group that writes; kind NONE = it is over */
+};
+
+/* All of the group in one transaction; each operation has its result then. True: `news` is new. */
+bool worker_apply(struct worker *w, struct queue *group);
+/* The backend's upkeep, after the callbacks are on their way. True: `news` is new. */
+bool worker_tend(struct worker *w);
 
 /*
  * A store with a pace (struct store_config) has no thread: here its owner takes the next group to the disk, in the loop's thread but not in
@@ -156,8 +194,8 @@ bool store_turn(struct store *s);
 
 #define DIR_DATABASE "weir.db"
 
-/* Makes what is missing, locks it against another process's opening until dir_settle(). */
-int dir_open(struct dir **ret, const char *path, msec_t wait, struct err *e);
+/* Makes what is missing, locks it against another process's opening until dir_settle(). `has_database` = weir.db is here, not on a server. */
+int dir_open(struct dir **ret, const char *path, bool has_database, msec_t wait, struct err *e);
 /* The last use ended well and nobody touched the file since. */
 bool dir_was_clean(const struct dir *d);
 bool dir_had_log(const struct dir *d); /* what is missing in weir.db may stand there */

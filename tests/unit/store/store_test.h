@@ -14,14 +14,24 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <libpq-fe.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
+/* With WEIR_TEST_POSTGRES (a URL) the database is there, in a schema of its own. */
 struct place {
 	struct loop *loop;
 	struct store *store;
 	char dir[64];
 	char last_dir[80]; /* the store's own: dir/store */
+	char url[512];	   /* empty = weir.db in last_dir */
 };
+
+#define SKIP_ON_POSTGRES()                                                                                             \
+	do {                                                                                                           \
+		if (getenv("WEIR_TEST_POSTGRES"))                                                                      \
+			skip();                                                                                        \
+	} while (0)
 
 /* What the last callback said. */
 struct answer {
@@ -33,7 +43,7 @@ struct answer {
 	int change;
 	bool was_recorded;
 	size_t n, n_inputs;
-	uint64_t total, next_seq;
+	uint64_t total, next_seq, bytes_used, bytes_free;
 	struct buf rows; /* one line a row */
 };
 
@@ -78,6 +88,8 @@ static inline void on_answer(void *arg, const struct store_result *r)
 	a->n_inputs = r->n_inputs;
 	a->total = r->total;
 	a->next_seq = r->next_seq;
+	a->bytes_used = r->bytes_used;
+	a->bytes_free = r->bytes_free;
 	render_rows(a, r);
 	if (a->loop)
 		loop_stop(a->loop);
@@ -120,10 +132,51 @@ static inline int remove_one(const char *path, const struct stat *st, int type, 
 	return remove(path);
 }
 
+/* From outside of the store: the first number of the first row, 0 where there is none. */
+static inline int64_t postgres_number(const char *url, const char *sql)
+{
+	PGconn *c = PQconnectdb(url);
+	PGresult *r = PQexec(c, sql);
+	ExecStatusType status = PQresultStatus(r);
+
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(c));
+	int64_t n = PQntuples(r) ? strtoll(PQgetvalue(r, 0, 0), NULL, 10) : 0;
+	PQclear(r);
+	PQfinish(c);
+	return n;
+}
+
+static inline int64_t sqlite_number(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *st = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	(void)sqlite3_busy_timeout(db, 10000);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	int64_t n = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+	return n;
+}
+
+static inline void place_schema(struct place *p, const char *base)
+{
+	static unsigned n;
+	char sql[96];
+
+	(void)snprintf(sql, sizeof(sql), "CREATE SCHEMA t%d_%u", (int)getpid(), ++n);
+	(void)postgres_number(base, sql);
+	(void)snprintf(p->url, sizeof(p->url), "%s%coptions=-csearch_path%%3Dt%d_%u", base, strchr(base, '?') ? '&' : '?', (int)getpid(), n);
+}
+
 /* A directory whose "store" does not exist yet, and a loop. */
 static inline void place_make(struct place *p)
 {
 	*p = (struct place){ 0 };
+	if (getenv("WEIR_TEST_POSTGRES"))
+		place_schema(p, getenv("WEIR_TEST_POSTGRES"));
 	(void)snprintf(p->dir, sizeof(p->dir), "/tmp/weir-store-XXXXXX");
 	assert_non_null(mkdtemp(p->dir));
 	(void)snprintf(p->last_dir, sizeof(p->last_dir), "%s/store", p->dir);
@@ -133,7 +186,7 @@ static inline void place_make(struct place *p)
 
 static inline int place_try(struct place *p, struct err *e)
 {
-	return store_open(&p->store, p->loop, &(struct store_config){ .dir = p->last_dir }, e);
+	return store_open(&p->store, p->loop, &(struct store_config){ .dir = p->last_dir, .url = *p->url ? p->url : NULL }, e);
 }
 
 static inline void place_open(struct place *p)
@@ -168,6 +221,12 @@ static inline const char *place_file(const struct place *p, const char *name)
 	static char path[256];
 	(void)snprintf(path, sizeof(path), "%s/%s", p->last_dir, name);
 	return path;
+}
+
+/* What a statement gives, or does, beside the store that is open. */
+static inline int64_t place_number(const struct place *p, const char *sql)
+{
+	return *p->url ? postgres_number(p->url, sql) : sqlite_number(place_file(p, "weir.db"), sql);
 }
 
 /* ---- things to write ---- */

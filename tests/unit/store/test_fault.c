@@ -236,7 +236,8 @@ TEST(a_full_disk_fails_the_group_and_work_goes_on_when_space_returns)
 
 static int put_like(struct place *p, int64_t run, uint64_t seq, struct answer *a, struct err *e)
 {
-	struct ledger_row row = a_row(run, seq, LEDGER_OUTCOME, "{\"temperature\":11.3,\"wind\":14.8,\"unit\":\"km/h\",\"place\":\"Paris\"}");
+	struct ledger_row row = a_row(run, seq, LEDGER_OUTCOME,
+				      "{\"temperature\":11.3,\"wind\":14.8,\"unit\":\"km/h\",\"place\":\"Paris\"}");
 
 	return store_ledger_put(p->store, &row, on_answer, a, e);
 }
@@ -460,7 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CLAIM(a_full_disk_fails_the_group_and_work_goes_on_when_space_returns),
 		CLAIM(a_dictionary_that_was_rolled_back_is_written_with_the_next_row),
-	CLAIM(what_was_queued_behind_a_failure_fails_even_if_the_disk_heals),
+		CLAIM(what_was_queued_behind_a_failure_fails_even_if_the_disk_heals),
 		CLAIM(after_a_failed_fsync_nothing_is_accepted_until_the_store_is_opened_again),
 		CLAIM(a_failed_fsync_of_a_checkpoint_counts_too),
 		CLAIM(the_kernels_own_no_room_is_a_full_disk_too),

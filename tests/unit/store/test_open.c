@@ -451,8 +451,8 @@ RUN_TESTS(CLAIM(directory_and_files_are_private_whatever_the_umask), CLAIM(a_fil
 	  CLAIM(a_page_overwritten_while_closed_is_found_at_the_next_start),
 	  CLAIM(after_a_kill_the_log_is_read_and_nothing_is_missing),
 	  CLAIM(a_log_cut_after_a_kill_is_refused_since_its_index_knows_better),
-		CLAIM(a_wrong_byte_anywhere_in_the_log_after_a_kill_is_refused),
-		CLAIM(without_its_index_a_cut_log_loses_its_tail_and_no_more),
-		CLAIM(an_index_older_than_its_log_is_believed_nothing),
-		CLAIM(the_whole_log_of_a_like_database_is_refused), CLAIM(the_log_of_another_database_is_refused),
-	  CLAIM(a_run_is_claimed_by_one_process_and_freed_by_its_death), CLAIM(two_processes_write_to_one_directory))
+	  CLAIM(a_wrong_byte_anywhere_in_the_log_after_a_kill_is_refused),
+	  CLAIM(without_its_index_a_cut_log_loses_its_tail_and_no_more),
+	  CLAIM(an_index_older_than_its_log_is_believed_nothing), CLAIM(the_whole_log_of_a_like_database_is_refused),
+	  CLAIM(the_log_of_another_database_is_refused), CLAIM(a_run_is_claimed_by_one_process_and_freed_by_its_death),
+	  CLAIM(two_processes_write_to_one_directory))
