@@ -5,14 +5,16 @@
  * One writer at a time: a transaction that writes begins with an advisory lock that all processes on this schema take.
  * The verbs read before they write and count on nobody coming in between, as with SQLite.
  *
- * A connection that breaks is made again, and its group is not lost: the transaction had a number, and the server knows
- * what became of it (pg_xact_status). Rolled back: the same group once more. Committed: it is saved, whatever the
- * answer would have been. So a restart of PostgreSQL is a pause, and a COMMIT whose answer went missing is neither lost
- * nor done twice.
+ * A connection that breaks is made again, and its group is not lost: each group writes its own number, in its own
+ * transaction, into the row of this process in `sessions`. If it is there the group is saved, whatever the answer would
+ * have been; else the same group once more. So a restart of PostgreSQL is a pause, and a COMMIT whose answer went
+ * missing is neither lost nor done twice. (pg_xact_status() cannot tell: after a crash the server gives numbers of
+ * transactions that never reached its disk to others.)
  *
  * A run is claimed by a session's advisory lock, and the session that holds it is the one that writes. A process that
  * was stopped or cut off for long therefore cannot write for a run that another has taken over: with the session its
- * locks are gone and its transactions, and a new session must get all its claims back before it writes anything.
+ * locks are gone and its transactions, and a new session must get all its claims back before it writes anything. Since
+ * the other may have come, ended the run and gone, the table `claims` says who had it last.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -52,6 +54,27 @@ static int claim_lock(struct pg *p, int64_t run)
 	return pg_sync(p) ? -1 : has != 0;
 }
 
+/* Between transactions. 0 or -1. */
+static int note_claim(struct pg *p, enum sql_statement st, int64_t run)
+{
+	bind_int(p->sql.st[st], 1, run);
+	bind_text(p->sql.st[st], 2, str_c(p->session));
+	int code = sql_do(&p->sql, st) || sql_settle(&p->sql) ? -1 : 0;
+	return pg_sync(p) || code ? -1 : 0;
+}
+
+/* Has nobody else had the run since we claimed it? 1, 0, -1. Somebody may have come and gone: then the lock is free. */
+static int still_holds(struct pg *p, int64_t run)
+{
+	int64_t n = 0;
+
+	bind_int(p->sql.st[ST_CLAIM_HOLDS], 1, run);
+	bind_text(p->sql.st[ST_CLAIM_HOLDS], 2, str_c(p->session));
+	if (sql_one(&p->sql, ST_CLAIM_HOLDS, &n) < 0 || pg_sync(p))
+		return -1;
+	return n == 1;
+}
+
 static void backend_release(void *backend, int64_t run)
 {
 	struct pg *p = backend;
@@ -61,6 +84,7 @@ static void backend_release(void *backend, int64_t run)
 		if (p->claims[i] != run)
 			continue;
 		p->claims[i] = p->claims[--p->n_claims];
+		(void)note_claim(p, ST_CLAIM_DROP, run);
 		bind_int(p->sql.st[ST_RELEASE], 1, lock_of(p, run));
 		(void)sql_one(&p->sql, ST_RELEASE,
 			      &had); /* failing means that the session is gone, and the lock with it */
@@ -81,16 +105,27 @@ static int end_old_sessions(struct pg *p)
 		int64_t n = 0;
 		if (sql_one(&p->sql, ST_END_SESSIONS, &n) < 0 || pg_sync(p))
 			return -1;
-		if (n == 0 || clock_mono() > until)
+		if (n == 0)
 			return 0;
+		if (clock_mono() > until)
+			break;
 		nap();
 	}
+	p->sql.fault.kind = FAULT_PASSING;
+	(void)snprintf(
+	    p->sql.fault.why, sizeof(p->sql.fault.why),
+	    "PostgreSQL at %s still has a session of this process that broke; work goes on when it has ended",
+	    p->where);
+	pg_disconnect(p);
+	return -1;
 }
 
 static int reclaim(struct pg *p)
 {
 	for (size_t i = 0; i < p->n_claims; i++) {
 		int has = claim_lock(p, p->claims[i]);
+		if (has > 0)
+			has = still_holds(p, p->claims[i]);
 		if (has < 0)
 			return -1;
 		if (has)
@@ -139,6 +174,8 @@ static int backend_claim(void *backend, int64_t run, struct err *e)
 		return err_set(e, ERR_IO, "cannot claim run %lld: %s", (long long)run, p->sql.fault.why);
 	if (!has)
 		return err_set(e, ERR_CONFLICT, "run %lld is being executed by another process", (long long)run);
+	if (note_claim(p, ST_CLAIM_NOTE, run))
+		return err_set(e, ERR_IO, "cannot claim run %lld: %s", (long long)run, p->sql.fault.why);
 	p->claims[p->n_claims++] = run;
 	return 0;
 }
@@ -157,35 +194,17 @@ static int connect_again(struct pg *p)
 	return 0;
 }
 
-/* What became of the transaction whose COMMIT had no answer. */
-static enum group_fate fate_of(struct pg *p, int64_t xid)
+/* What became of the group whose COMMIT had no answer. Its session has ended, so it is decided. */
+static enum group_fate fate_of(struct pg *p)
 {
-	const msec_t until = clock_mono() + PG_OWN_SESSION_WAIT;
-	enum group_fate fate = GROUP_FAILED;
+	int64_t saved = 0;
 
-	for (;;) {
-		struct statement *st = p->sql.st[ST_FATE];
-		bind_int(st, 1, xid);
-		if (sql_next(&p->sql, ST_FATE) != 1)
-			return GROUP_FAILED;
-		struct str state = column_bytes(st, 0);
-		bool is_open = str_eq(state, STR("in progress"));
-		if (str_eq(state, STR("committed")))
-			fate = GROUP_SAVED;
-		else if (str_eq(state, STR("aborted")))
-			fate = GROUP_AGAIN;
-		sql_reset(st);
-		if (pg_sync(p))
-			return GROUP_FAILED;
-		if (!is_open || clock_mono() > until)
-			break;
-		nap();
-	}
-	log_info(NULL, "store asked what became of its transaction: %s",
-		 fate == GROUP_SAVED   ? "it is saved"
-		 : fate == GROUP_AGAIN ? "it is not saved, and done again"
-				       : "unknown");
-	return fate;
+	bind_text(p->sql.st[ST_GROUP_SAVED], 1, str_c(p->session));
+	if (sql_one(&p->sql, ST_GROUP_SAVED, &saved) < 0 || pg_sync(p))
+		return GROUP_FAILED;
+	log_info(NULL, "store asked what became of its last group: %s",
+		 saved == p->group ? "it is saved" : "it is not saved, and done again");
+	return saved == p->group ? GROUP_SAVED : GROUP_AGAIN;
 }
 
 /* ---- the backend's verbs ---- */
@@ -235,14 +254,19 @@ static int backend_open(void **ret, struct dir *dir, const struct store_config *
 
 static int begin_write(struct pg *p)
 {
-	struct statement *mark = p->sql.st[ST_MARK];
+	struct statement *note = p->sql.st[ST_GROUP_NOTE];
+	int64_t mark = 0;
 
+	p->group++;
+	p->is_writing = true;
 	bind_int(p->sql.st[ST_LOCK], 1, lock_of(p, 0));
-	if (sql_do(&p->sql, ST_BEGIN_WRITE) || sql_do(&p->sql, ST_LOCK) || sql_next(&p->sql, ST_MARK) != 1)
+	bind_text(note, 1, str_c(p->session));
+	bind_int(note, 2, p->group);
+	bind_int(note, 3, clock_wall());
+	if (sql_do(&p->sql, ST_BEGIN_WRITE) || sql_do(&p->sql, ST_LOCK) || sql_do(&p->sql, ST_GROUP_NOTE) ||
+	    sql_one(&p->sql, ST_MARK, &mark) < 0)
 		return -1;
-	codec_begin(p->sql.codec, column_int(mark, 0));
-	p->xid = column_int(mark, 1);
-	sql_reset(mark);
+	codec_begin(p->sql.codec, mark);
 	return 0;
 }
 
@@ -250,8 +274,7 @@ static int backend_begin(void *backend, bool writes)
 {
 	struct pg *p = backend;
 
-	p->xid = 0;
-	p->is_commit_sent = p->is_collision = false;
+	p->is_writing = p->is_commit_sent = p->is_collision = false;
 	if ((!p->conn || p->is_lost) && connect_once(p))
 		return -1;
 	return writes ? begin_write(p) : sql_do(&p->sql, ST_BEGIN_READ);
@@ -301,7 +324,7 @@ static enum group_fate backend_recover(void *backend)
 	}
 	if (connect_again(p))
 		return GROUP_FAILED;
-	return p->is_commit_sent && p->xid ? fate_of(p, p->xid) : GROUP_AGAIN;
+	return p->is_writing && p->is_commit_sent ? fate_of(p) : GROUP_AGAIN;
 }
 
 static int backend_tend(void *backend)
@@ -317,6 +340,14 @@ static const struct store_fault *backend_fault(void *backend)
 
 static bool backend_close(void *backend, bool is_sound)
 {
+	struct pg *p = backend;
+
+	if (p->conn && !p->is_lost && p->group) { /* its row, and those of processes that died a while ago */
+		bind_int(p->sql.st[ST_SESSIONS_DROP], 1, clock_wall() - PG_SESSION_KEPT);
+		bind_text(p->sql.st[ST_SESSIONS_DROP], 2, str_c(p->session));
+		if (sql_do(&p->sql, ST_SESSIONS_DROP) == 0 && sql_settle(&p->sql) == 0)
+			(void)pg_sync(p);
+	}
 	backend_free(backend);
 	return false; /* there is no file of ours that could be tidy */
 }

@@ -15,6 +15,7 @@
 #define PG_PATIENCE 30000	    /* ms that a lost connection is tried again before anybody is told */
 #define PG_OWN_SESSION_WAIT 10000   /* ms for our session of before to end, and with it its transaction and its claims */
 #define PG_NAP_NS 200000000	    /* between tries */
+#define PG_SESSION_KEPT (INT64_C(30) * 86400000) /* ms; the row of a process that died, should it only sleep */
 #define PG_VERSION_MIN 130000
 
 struct pg_statement {
@@ -47,7 +48,8 @@ struct pg {
 	struct pg_statement own[SQL_STATEMENTS_N];
 	struct pg_pending pending[PG_PENDING_MAX];
 	size_t n_pending;
-	int64_t xid;	      /* of the transaction that writes; 0 = none */
+	int64_t group;	      /* number of the last one that was begun and writes */
+	bool is_writing;
 	bool is_commit_sent;  /* what became of it only the server knows */
 	bool is_lost;	      /* the fault is the connection's */
 	bool is_collision;    /* the fault is another session's: the same again may succeed */

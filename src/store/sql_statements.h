@@ -28,15 +28,20 @@
 	X(COMMIT, "COMMIT", NULL)                                                                                      \
 	X(ROLLBACK, "ROLLBACK", NULL)                                                                                  \
 	X(LOCK, NULL, "SELECT 1 FROM (SELECT pg_advisory_xact_lock(?)) l")                                             \
-	X(MARK, "PRAGMA data_version",                                                                                 \
-	  "SELECT coalesce(max(id),0)*1000003-count(*),CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) "            \
-	  "FROM dictionaries")                                                                                         \
+	X(MARK, "PRAGMA data_version", "SELECT coalesce(max(id),0)*1000003-count(*) FROM dictionaries")                \
+	X(GROUP_NOTE, NULL,                                                                                            \
+	  "INSERT INTO sessions VALUES (?,?,?) ON CONFLICT (session) DO UPDATE SET saved=excluded.saved,"              \
+	  "at=excluded.at")                                                                                            \
+	X(GROUP_SAVED, NULL, "SELECT coalesce(max(saved),0) FROM sessions WHERE session=?")                            \
+	X(SESSIONS_DROP, NULL, "DELETE FROM sessions WHERE at<? OR session=?")                                         \
 	X(CLAIM, NULL, "SELECT CAST(pg_try_advisory_lock(?) AS INT)")                                                  \
 	X(RELEASE, NULL, "SELECT CAST(pg_advisory_unlock(?) AS INT)")                                                  \
+	X(CLAIM_NOTE, NULL, "INSERT INTO claims VALUES (?,?) ON CONFLICT (run) DO UPDATE SET session=excluded.session") \
+	X(CLAIM_HOLDS, NULL, "SELECT count(*) FROM claims WHERE run=? AND session=?")                                  \
+	X(CLAIM_DROP, NULL, "DELETE FROM claims WHERE run=? AND session=?")                                            \
 	X(END_SESSIONS, NULL,                                                                                          \
 	  "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name=convert_from(?,'UTF8') " \
 	  "AND datname=current_database() AND pid<>pg_backend_pid()")                                                  \
-	X(FATE, NULL, "SELECT coalesce(pg_xact_status(CAST(CAST(CAST(? AS BIGINT) AS TEXT) AS xid8)),'unknown')")      \
 	X(SPACE,                                                                                                       \
 	  "SELECT (p.page_count-f.freelist_count)*s.page_size,f.freelist_count*s.page_size FROM pragma_page_count p,"  \
 	  "pragma_freelist_count f,pragma_page_size s",                                                                \

@@ -95,6 +95,19 @@ CREATE TABLE dictionaries (
   UNIQUE (component, dataflow, version, step, kind)
 );
 
+-- The last group that each process has saved, written by the group itself: whether it was is known by that when its answer is lost.
+CREATE TABLE sessions (
+  session BYTEA PRIMARY KEY,
+  saved   BIGINT NOT NULL,
+  at      BIGINT NOT NULL
+);
+
+-- Which session executes a run: the lock says that it lives, this whether it is still the one.
+CREATE TABLE claims (
+  run     BIGINT PRIMARY KEY,
+  session BYTEA NOT NULL
+);
+
 CREATE TABLE pruning (
   run       BIGINT PRIMARY KEY,
   component BYTEA NOT NULL,
