@@ -13,6 +13,8 @@ struct recover {
 	int64_t *ids; /* newest first: the last is the next */
 	size_t n, cap, live;
 	bool is_going;
+	struct loop_timer rest; /* while it runs nothing is resumed: the store is in trouble */
+	msec_t delay;		/* of the next rest */
 };
 
 struct api {
@@ -104,7 +106,7 @@ struct live_run {
 	struct value outputs;
 	struct value problem;	/* of the first item that failed */
 	enum item_state problem_state;
-	bool is_recovered; /* found at start */
+	bool is_recovered; /* resumed by recover.c */
 	bool is_over, is_recorded, is_cut; /* is_cut: not all outputs could be kept */
 };
 /* Start a run over the lines in `input` (taken). NULL after answering. The waiter hears through on_over that it is on disk, or over. */
@@ -125,7 +127,9 @@ void live_free_all(struct api *a);
 /* What was interrupted goes on, the oldest first, so many at a time. */
 void recover_start(struct api *a);
 void recover_go_on(struct api *a);
-void recover_one_is_over(struct api *a); /* one that was resumed at start has ended, or could not be resumed */
+void recover_one_is_over(struct api *a); /* one that was resumed so has ended, or could not be resumed */
+void recover_later(struct api *a, int64_t id); /* the store failed under this run: it goes on when there is hope, see recover.c */
+void recover_all_is_well(struct api *a); /* a run came to its end */
 void recover_free(struct api *a);
 
 /* Handlers. */

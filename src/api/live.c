@@ -40,6 +40,10 @@ static void live_end(struct live_run *lr)
 	list_remove(&lr->link);
 	lr->is_over = true;
 	wait_over(lr);
+	if (lr->run && run_row(lr->run)->state != RUN_RUNNING)
+		recover_all_is_well(a);
+	else if (lr->run && run_row(lr->run)->input_is_complete && !a->is_draining)
+		recover_later(a, run_id(lr->run));
 	if (lr->run)
 		run_free(lr->run);
 	loop_free_later(a->config.loop, lr, live_free);
@@ -206,7 +210,10 @@ static void resume_answer(struct resume *re, int status, const char *type, const
 		reply_json(re->rq, status, &v, NULL);
 	} else if (re->rq) {
 		reply_problem(re->rq, status, type, NULL, "%s", text);
-	} else if (status >= 300) { /* at start nobody else hears of it */
+	} else if (status == 503) { /* nobody else hears of it */
+		recover_later(re->api, re->id);
+		recover_one_is_over(re->api);
+	} else if (status >= 300) {
 		log_warn(NULL, "run is left as it is run=%lld: %s", (long long)re->id, text);
 		recover_one_is_over(re->api);
 	}
@@ -220,14 +227,21 @@ static void on_recalled(void *arg, const struct run_row *row, struct plan *plan,
 	struct resume *re = arg;
 	struct api *a = re->api;
 	if (!plan) {
-		resume_answer(re, e->code == -ERR_NOT_FOUND ? 404 : 409, "not_resumable", e->msg);
+		resume_answer(re,
+			      e->code == -ERR_NOT_FOUND ? 404
+			      : e->code == -ERR_IO	? 503
+							: 409,
+			      "not_resumable", e->msg);
 		return;
 	}
 	/* Whoever holds the claim executes it: another process, or this one already. */
 	if (row->state != RUN_RUNNING || live_find(a, row->id) || store_run_claim(a->config.store, row->id, e) < 0) {
+		bool is_away = row->state == RUN_RUNNING && e->code == -ERR_IO;
 		plan_unref(plan);
-		resume_answer(re, 409, "not_resumable",
-			      row->state != RUN_RUNNING ? "the run has ended" : "the run is being executed");
+		resume_answer(re, is_away ? 503 : 409, "not_resumable",
+			      is_away			  ? e->msg
+			      : row->state != RUN_RUNNING ? "the run has ended"
+							  : "the run is being executed");
 		return;
 	}
 	store_run_release(a->config.store, row->id);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "sample/sample.h"
 
 #include <errno.h>
@@ -51,13 +52,16 @@ static int services_open(struct app *a, struct err *e)
 /* Where the database is: false when what was named is none. */
 static bool store_named(struct app *a, struct store_config *config)
 {
-	const char *env = getenv("WEIR_STORE");
+	const char *env = getenv("WEIR_STORE"), *patience = getenv("WEIR_STORE_PATIENCE");
+	struct err e = ERR_INIT;
 	const char *url = a->flags.store ? a->flags.store : env && *env ? env : NULL;
 	config->dir = strcmp(a->data_dir, APP_NO_DIR) == 0 ? NULL : a->data_dir;
 	if (!url)
 		return true;
 	config->url = url;
-	if (strncmp(url, "postgresql://", 13) != 0 && strncmp(url, "postgres://", 11) != 0)
+	if (patience && *patience && num_parse_duration(str_c(patience), &config->patience, &e) < 0)
+		app_say("WEIR_STORE_PATIENCE: %s", e.msg);
+	else if (strncmp(url, "postgresql://", 13) != 0 && strncmp(url, "postgres://", 11) != 0)
 		app_say("--store: \"%.30s...\" is no database; write postgresql://USER@HOST/DATABASE", url);
 	else if (!config->dir)
 		app_say("--store: files that answers bring are kept in a directory; give one with --data");

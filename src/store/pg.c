@@ -182,7 +182,7 @@ static int backend_claim(void *backend, int64_t run, struct err *e)
 
 static int connect_again(struct pg *p)
 {
-	const msec_t until = clock_mono() + PG_PATIENCE;
+	const msec_t until = clock_mono() + p->patience;
 
 	log_warn(NULL, "store connects again: %s", p->sql.fault.why);
 	while (connect_once(p)) {
@@ -235,6 +235,7 @@ static int backend_open(void **ret, struct dir *dir, const struct store_config *
 	p->sql.driver = &pg_driver;
 	p->sql.keeps_plain = config->keeps_plain;
 	p->busy_timeout = config->busy_timeout;
+	p->patience = config->patience;
 	p->url = alloc_strdup(config->url);
 	p->sql.codec = codec_new();
 	new_session_name(p);

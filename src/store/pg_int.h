@@ -12,7 +12,6 @@
 #define PG_CONNECT_TIMEOUT "10"	    /* s, where the URL names none */
 #define PG_ANSWER_TIMEOUT 120000    /* ms without an answer, then the connection counts as lost */
 #define PG_SUM_TIMEOUT 3600000	    /* ms, of the one statement that reads everything */
-#define PG_PATIENCE 30000	    /* ms that a lost connection is tried again before anybody is told */
 #define PG_OWN_SESSION_WAIT 10000   /* ms for our session of before to end, and with it its transaction and its claims */
 #define PG_NAP_NS 200000000	    /* between tries */
 #define PG_SESSION_KEPT (INT64_C(30) * 86400000) /* ms; the row of a process that died, should it only sleep */
@@ -43,7 +42,7 @@ struct pg {
 	char shown[220];      /* the same for other threads, as it was when the store was opened */
 	char session[32];     /* application_name: tells our sessions from others' */
 	int64_t lock_space;   /* high half of our advisory locks: the schema */
-	msec_t busy_timeout;
+	msec_t busy_timeout, patience;
 	struct statement statements[SQL_STATEMENTS_N];
 	struct pg_statement own[SQL_STATEMENTS_N];
 	struct pg_pending pending[PG_PENDING_MAX];

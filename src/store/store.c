@@ -348,6 +348,11 @@ const char *store_broken(const struct store *s)
 	return s->fault.kind == FAULT_NONE ? NULL : s->fault.why;
 }
 
+bool store_is_lost(const struct store *s)
+{
+	return s->fault.kind == FAULT_LASTING;
+}
+
 static void learn_fault(struct store *s, const struct store_fault *said)
 {
 	if (said->kind != FAULT_NONE) {
@@ -462,8 +467,8 @@ int store_open(struct store **ret, struct loop *l, const struct store_config *co
 
 	if (!s)
 		return err_set(e, ERR_NO_MEMORY, "no memory for a store");
-	if (c.busy_timeout <= 0)
-		c.busy_timeout = STORE_BUSY_TIMEOUT;
+	c.busy_timeout = c.busy_timeout > 0 ? c.busy_timeout : STORE_BUSY_TIMEOUT;
+	c.patience = c.patience > 0 ? c.patience : STORE_PATIENCE;
 	s->loop = l;
 	s->worker.backend = c.backend ? c.backend : c.url ? &store_backend_pg : &store_backend_sqlite;
 	s->pace = c.pace;

@@ -32,6 +32,7 @@ struct store_backend;
 struct store_config {
 	const char *dir;	/* data directory, made if missing (0700); the file is weir.db; NULL = a private in-memory store */
 	const char *url;	/* "postgresql://...": the database is there, and dir keeps files and locks alone; NULL = weir.db in dir */
+	msec_t patience;	/* that a lost connection to a server is tried again before anybody is told; 0 = 30 s */
 	msec_t busy_timeout;	/* waiting for another process's commit; 0 = 10 s */
 	bool keeps_plain;	/* rows are not packed: for those who look into weir.db with other programs */
 	bool rewrites;		/* an old file that cannot shrink is written anew, however large; writers wait meanwhile */
@@ -52,6 +53,8 @@ bool store_is_full(const struct store *s);
  * disk lets one write a second try again and is over when that succeeds; a failed fsync is over when the store has been opened again.
  */
 const char *store_broken(const struct store *s);
+/* It is broken until it is opened again. */
+bool store_is_lost(const struct store *s);
 
 enum run_state {
 	RUN_RUNNING,

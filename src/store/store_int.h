@@ -10,6 +10,7 @@
 #define STORE_GROUP_BYTES_MAX (16u << 20)   /* a commit takes no more than this, or one operation */
 #define STORE_HAND_OVER 256		    /* operations gathered in a turn before the thread gets them early */
 #define STORE_RETRY_EVERY 1000		    /* ms between writes that try a full disk again */
+#define STORE_PATIENCE 30000	    /* ms, the same */
 #define STORE_BUSY_TIMEOUT 10000	    /* ms, when the configuration names none */
 
 /* Writes first; OP_RUN_GET is the first read. */

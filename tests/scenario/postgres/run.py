@@ -145,6 +145,29 @@ def served(c):
     peer.close()
 
 
+def away_for_long(c):
+    """Longer than its patience: the run stops, the server says so, and both go on by themselves."""
+    peer, schema, f, items, d = world(delay=10)
+    w = s.Server(f, data=os.path.join(d, "data"), env={"WEIR_STORE": PG.url(schema), "WEIR_STORE_PATIENCE": "300ms"})
+    a = w.ask("POST", "/api/v1/components/t/dataflows/flow/runs", {"items": [{"id": k} for k in range(200)]})
+    run_id = a.headers["Location"].rsplit("/", 1)[1]
+    s.until(lambda: len(peer.requests()) >= 60, "requests")
+    PG.stop("immediate")
+    s.until(lambda: w.ask("GET", "/healthz").status == 503, "the health is told")
+    a = w.ask("POST", "/api/v1/components/t/dataflows/flow/runs", {"items": [{"id": 7}]})
+    c.that(a.status == 503 and b"cannot connect to PostgreSQL" in a.body, "while nothing can be saved nothing is accepted, and why is said", a)
+    before = len(peer.requests())
+    PG.start()
+    run = w.run_ended(run_id)
+    c.equal((run["counts"]["items_out"] + run["counts"]["unknown"], run["state"] in ("done", "needs attention")), (200, True),
+            "the run that had stopped comes to its end by itself: %r" % run["counts"])
+    c.that(before < 200 and max(sent_of(peer).values()) == 1, "each POST was sent once", before)
+    c.that(run["counts"]["unknown"] <= 8, "unknown is at most what was in flight", run["counts"])
+    c.equal(w.ask("GET", "/healthz").status, 200, "and its health is told again")
+    w.close()
+    peer.close()
+
+
 def talk(c):
     """What a user sees: nothing of a password, everything of a cure."""
     d = s.directory()
@@ -161,6 +184,6 @@ def talk(c):
 
 if __name__ == "__main__":
     try:
-        s.main(talk, sessions_end, restarts, lost_commits, taken_over, served)
+        s.main(talk, sessions_end, restarts, lost_commits, taken_over, served, away_for_long)
     finally:
         PG.close()
