@@ -6,9 +6,9 @@
 /* Ends every session of a store, as an administrator or a restart does. */
 static void cut(struct place *p)
 {
-	(void)place_number(p,
-			   "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE "
-			   "'weir-%' AND pid<>pg_backend_pid()");
+	(void)place_number(
+	    p, "SELECT count(pg_terminate_backend(pid,5000)) FROM pg_stat_activity WHERE application_name LIKE "
+	       "'weir-%' AND pid<>pg_backend_pid()");
 }
 
 /* A second store on the first one's database, as another process has it. */
