@@ -60,6 +60,8 @@ struct str call_duration_text(struct arena *a, msec_t ms)
 {
 	if (ms < 1000)
 		return str_c(arena_printf(a, "%lld ms", (long long)ms));
+	if (ms >= 3600000 && ms % 3600000 == 0)
+		return str_c(arena_printf(a, "%lld h", (long long)(ms / 3600000)));
 	if (ms >= 60000)
 		return str_c(ms % 60000 < 1000 ? arena_printf(a, "%lld min", (long long)(ms / 60000))
 					       : arena_printf(a, "%lld min %lld s", (long long)(ms / 60000),
@@ -83,6 +85,8 @@ int call_again_write(const struct call_again *again, struct str masked, struct b
 	}
 	if (again->asked)
 		(void)buf_printf(b, ",\"asked\":%lld", (long long)again->asked);
+	if (again->key_number)
+		(void)buf_printf(b, ",\"key\":%u", again->key_number);
 	if (again->by.ptr) {
 		(void)buf_append_c(b, ",\"by\":");
 		(void)json_write_string(b, again->by);
@@ -115,8 +119,11 @@ struct call_again call_again_take(struct value *request)
 	(void)read_usec(value_get_c(&v, "wait"), &again.wait_us);
 	read_asked(&v, &again.header, &again.asked);
 	const struct value *by = value_get_c(&v, "by");
+	int64_t number;
 	if (value_is(by, VALUE_STRING))
 		again.by = value_text(by);
+	if (value_to_int64(value_get_c(&v, "key"), &number) && number > 0 && number <= UINT32_MAX)
+		again.key_number = (uint32_t)number;
 	return again;
 }
 
@@ -246,7 +253,11 @@ struct str call_attempt_why(const struct call_attempt *x, struct arena *a)
 		return str_c(arena_printf(a, "run resumed after %.*s", STR_ARG(end)));
 	case CALL_WHY_IDENTITY:
 		return str_c(arena_printf(a, "Accept-Encoding: identity after %.*s", STR_ARG(end)));
+	case CALL_WHY_NEW_KEY:
+		return str_c(arena_printf(a, "new idempotency key after %.*s, saved under the old one", STR_ARG(end)));
 	case CALL_WHY_DECIDED:
+		if (str_eq_c(x->again.by, "probe"))
+			return STR("sent again, as a probe says that it was not done");
 		return x->again.by.len ? str_c(arena_printf(a, "sent again by decision of %.*s", STR_ARG(x->again.by)))
 				       : STR("sent again by decision");
 	case CALL_WHY_FIRST:

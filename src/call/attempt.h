@@ -15,7 +15,8 @@
 	X(REDIRECT, "redirect") /* the answer before named another address */                                          \
 	X(RESUMED, "resumed")	/* the run was interrupted after the attempt before, or during it */                   \
 	X(IDENTITY, "identity") /* the answer before could not be unpacked: asked for again as it is */               \
-	X(DECIDED, "decided")	/* a person decided that it is to be sent again */
+	X(DECIDED, "decided")	/* a person decided that it is to be sent again, or a probe */                         \
+	X(NEW_KEY, "new_key")	/* the answer before was saved under the key, and nothing was done */
 enum call_why {
 #define X(name, text) CALL_WHY_##name,
 	CALL_WHYS(X)
@@ -30,6 +31,7 @@ struct call_again {
 	struct str header; /* ASKED: that named the time, in lower case; ptr NULL = a rule did */
 	msec_t asked;	   /* ASKED: what it asked for */
 	struct str by;	   /* DECIDED: who; ptr NULL = not known */
+	uint32_t key_number; /* of the idempotency key that goes with it; 0 = the call's first */
 };
 
 /* Append `masked` (a request's shadow) to `b` with `again` as its member "again". 0, or the buffer's code. */

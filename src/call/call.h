@@ -75,6 +75,8 @@ unsigned call_spec_check_mapping(const struct call_spec *s, const struct value *
 				 void *arg);
 bool call_spec_is_repeatable(const struct call_spec *s); /* idempotent method, idempotency key, or marked so */
 bool call_spec_wants_key(const struct call_spec *s);	 /* the operation sends an idempotency key */
+bool call_spec_rests_on_key(const struct call_spec *s);	 /* it is repeatable because of its key, and for nothing else */
+msec_t call_spec_key_lifetime(const struct call_spec *s); /* so long the system knows a key, from its first use on */
 /* "at least once: GET may be repeated", "at most once: POST without key" ... in `a` */
 struct str call_spec_promise(const struct call_spec *s, struct arena *a);
 struct str call_spec_summary(const struct call_spec *s, struct arena *a); /* "GET open-meteo/forecast /v1/forecast" */
@@ -164,6 +166,8 @@ int call_request_build_files(const struct call_spec *s, struct secrets *secrets,
  * stays as it is, byte for byte. -ERR_NO_MEMORY leaves the request unchanged.
  */
 int call_request_ask_identity(struct call_request *r, struct arena *a);
+/* Another idempotency key, of a request that has one; the rest and the failure as above. `key` is kept as it is. */
+int call_request_set_key(struct call_request *r, const struct call_spec *s, struct str key, struct arena *a);
 
 /* What came back, as kept in the ledger and as read from it again: the same judgement from both. */
 struct call_answer {
@@ -182,6 +186,7 @@ struct call_answer {
 	struct value rest;    /* object: who had asked for the rest that held the call back; absent = nobody */
 	bool is_close_delimited; /* the body ended with the connection: a cut would look the same */
 	bool is_range_asked;	 /* the request asked for a part: then 206 is a success. Set by who sent it */
+	bool is_key_gone;	 /* its key is older than the system knows keys, thus is none. Set by who sent it */
 };
 /* From the wire: copies into `a` (the body is taken over into `ret_body`, malloc'd, freed by the caller with free()).
  */
@@ -257,6 +262,7 @@ struct call_judgement {
 	struct str wait_source; /* header that said so, ptr NULL = none */
 	bool wait_is_clamped;
 	bool retryable;	     /* CALL_RETRY, CALL_WAIT or CALL_REFRESH: another try does no harm */
+	bool wants_new_key;  /* retryable, but under another key: the system gives this answer again under the present one */
 	unsigned most_tries; /* of such calls in all; 0 = as many as the policy allows */
 	struct str rule;     /* who decided: "operation rule 2", "default: 429", "default: connect_refused" */
 	struct str message;  /* the problem's detail; ptr NULL = none */
@@ -270,6 +276,33 @@ struct call_judgement {
  */
 enum call_verdict call_judge_full(const struct call_spec *s, const struct call_result_rule *rule,
 				  const struct call_answer *x, struct arena *a, struct call_judgement *ret);
+
+/*
+ * A probe: the request that tells whether a call happened of which nobody knows. Lives as long as its spec.
+ */
+struct call_probe {
+	const struct call_spec *spec;	   /* of the request, a GET or HEAD */
+	const struct value *mapping;	   /* its parameters_mapping; NULL = none */
+	const struct call_result_rule *result; /* of the answer that says "done" */
+	msec_t wait;			   /* before the first one, and at least so long between two */
+	unsigned attempts;		   /* at most, in one go */
+	const struct probe_text *text;
+};
+const struct call_probe *call_spec_probe(const struct call_spec *s); /* NULL = none */
+
+enum call_probed {
+	CALL_PROBE_SILENT,   /* no answer, or one that tells neither */
+	CALL_PROBE_DONE,     /* the call happened; there is a result */
+	CALL_PROBE_NOT_DONE, /* it did not, as far as the system knows by now */
+};
+const char *call_probed_name(enum call_probed p); /* "done", "not done", "no word" */
+/*
+ * What an answer to a probe tells. Only a complete one tells anything; a condition that names no status is about 2xx, and
+ * one that looks into the body is about bodies that are data and can be read whole. `ret_why` is a part of a sentence,
+ * "answered 404", in `a`; ptr NULL when memory ran out, which is silence.
+ */
+enum call_probed call_probe_judge(const struct call_probe *p, const struct call_answer *x, struct arena *a,
+				  struct value *ret_result, struct str *ret_why);
 
 /* Build a problem value; null when out of memory. Borrows the three texts. */
 struct value call_problem(struct arena *a, const char *type, const char *title, struct str detail, int status);

@@ -94,7 +94,30 @@ bool header_is_ours(struct str name);
 	"\"additionalProperties\":false}"
 #define TEXT_SCHEMA "{\"anyOf\":[{\"type\":\"string\"}," SECRET_SCHEMA "]}"
 extern const struct opt system_rows[], limit_rows[], tls_rows[], proxy_rows[], connector_rows[], operation_rows[],
-    request_body_rows[], parameter_rows[], rule_rows[], rule_when_rows[];
+    request_body_rows[], parameter_rows[], rule_rows[], rule_when_rows[], key_rows[], probe_rows[];
+
+/* ---- idempotency keys ---- */
+
+#define CALL_KEY_LIFETIME INT64_C(86400000)	     /* ms, where nobody says: what many systems that know keys promise */
+#define CALL_KEY_LIFETIME_MAX INT64_C(315360000000) /* ms, ten years */
+
+enum key_saved { KEY_SAVED_SAME, KEY_SAVED_NEW, KEY_SAVED_FAIL };
+
+/* What is known of a system's keys: the connector says it for all its POST and PATCH, an operation for itself. */
+struct call_key {
+	bool is_on;	   /* one is sent */
+	struct str header; /* that carries it */
+	msec_t lifetime;   /* so long the system knows it */
+	enum key_saved on_saved_error;
+	struct str replayed_header; /* "true" in it: the answer was saved under the key, and is given again */
+};
+extern const struct call_key key_default;
+/* What `v` says, over what `ret` holds; NULL says nothing. */
+void key_load(const struct value *v, struct told *t, struct call_key *ret);
+/* May a call that was answered so be repeated without harm? By its key only while the system knows that. */
+bool key_lets_repeat(const struct call_spec *s, const struct call_answer *x);
+/* The answer is complete and was saved under the key; not 409 and 422, which are about the key. */
+bool key_answer_is_saved(const struct call_spec *s, const struct call_answer *x);
 
 /* ---- what an operation says ---- */
 
@@ -157,11 +180,12 @@ struct operation {
 	struct str body_type_sent; /* with a text's charset, or of a range what is sent; ptr NULL = as declared */
 	const struct body_template *body_template; /* NULL = none */
 	const struct graphql *graphql;		   /* NULL = none */
-	struct str key_header;			   /* ptr NULL = no idempotency key */
+	struct call_key key;
 	bool repeatable;
 	struct call_result_rule *id; /* NULL = by the usual rule */
 	struct expected answer;
 	struct rules rules;
+	struct probe_text *probe; /* as written; NULL = none */
 };
 
 /* Fill `ret` from an operation value. */
@@ -172,6 +196,13 @@ bool segment_is_dots(struct str segment);
 bool media_type_is_json(struct str type);
 /* Refuses what a query path may not be; of URI templates (RFC 6570) it takes {name} alone. */
 bool path_check(struct str path, const struct value *at, const char *field, struct told *t);
+
+/* ---- probes: did it happen? ---- */
+
+/* Checks and keeps what an operation's `probe` says; NULL after telling what is wrong. */
+struct probe_text *probe_load(struct arena *a, const struct value *v, struct told *t);
+/* The probe of a spec whose operation has one. 0 after telling why not, else 1. */
+bool probe_prepare(struct arena *a, const struct value *system, struct str env, struct told *t, struct call_spec *s);
 
 /* ---- the recipe ---- */
 
@@ -194,6 +225,7 @@ struct call_spec {
 	size_t n_secrets;
 	struct headers fixed;	/* headers that need no secret, ready to be copied */
 	struct str fixed_shown; /* the same as JSON pairs, comma separated */
+	struct call_probe *probe; /* NULL = none */
 	bool accept_is_default; /* fixed.items[0] is our own Accept, not in fixed_shown; a mapped one replaces it */
 };
 
@@ -255,6 +287,10 @@ static inline bool value_is_nothing(const struct value *v)
 /* ---- answers ---- */
 
 #define CALL_QUOTE_MAX 200 /* most of an upstream's own words in a problem */
+
+/* The result of an answer that is known to be ok, CALL_FAILED with a problem when there is none. Asks no rules. */
+enum call_verdict judge_result(const struct call_spec *s, const struct call_result_rule *rule, const struct call_answer *x, struct arena *a,
+			       struct value *ret_result, struct value *ret_problem);
 
 /* What a body turned out to be. */
 struct content {

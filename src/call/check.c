@@ -7,7 +7,7 @@
 #define NAMES_MAX 64 /* parameters among which the nearest is looked for */
 
 struct connector_text {
-	const struct value *title, *description, *headers, *operations, *rules;
+	const struct value *title, *description, *headers, *operations, *rules, *idempotency_key;
 };
 
 #define PEOPLE_TEXT "{\"type\":[\"string\",\"object\"]}"
@@ -20,6 +20,8 @@ const struct opt connector_rows[] = {
 	OPT_VALUE(struct connector_text, headers, 0, HEADERS_SCHEMA, "Headers of every call of this connector; they win over the system's."),
 	OPT_VALUE(struct connector_text, operations, 0, NULL, "What can be called: method, path and parameters."),
 	OPT_VALUE(struct connector_text, rules, 0, NULL, "What answers mean; asked after the rules of the operation."),
+	OPT_VALUE(struct connector_text, idempotency_key, 0, NULL,
+		  "The system knows idempotency keys: each POST and PATCH of this connector carries one, unless its operation says otherwise."),
 	OPT_END,
 };
 /* clang-format on */
@@ -62,8 +64,52 @@ static void connector_check(const struct value *v, struct str name, struct told 
 	told_load(connector_rows, v, &text, t);
 	headers_load(text.headers, t, &headers);
 	rules_load(&a, text.rules, t, &headers.connector_rules);
+	key_load(text.idempotency_key, t,
+		 &(struct call_key){ .header = key_default.header, .replayed_header = key_default.replayed_header });
 	if (text.operations)
 		operations_check(text.operations, t);
+}
+
+/* ---- probes' mappings ---- */
+
+struct probe_place {
+	const struct value *probe;
+	struct told *t;
+};
+
+/* What is about the mapping as a whole, which may not be there, is told at the probe. */
+static void tell_of_probe(void *arg, const struct value *at, const char *field, const char *sentence)
+{
+	const struct probe_place *place = arg;
+	tell(place->t, at ? at : place->probe, field ? field : "probe", "%s", sentence);
+}
+
+static void probe_mapping_check(const struct value *system, struct str env, struct str connector,
+				const struct value *operation, struct told *t)
+{
+	const struct value *path = value_get_c(operation, "query_path"),
+			   *method = value_get_c(operation, "method_name");
+	struct probe_place place = { value_get_c(operation, "probe"), t };
+	auto_arena struct arena a;
+	enum call_method m;
+	arena_init(&a, 0);
+	if (!place.probe || !call_method_parse(value_text(method), &m))
+		return;
+	const struct call_spec *s =
+	    call_spec_new(&a, system, STR("of the probe"), connector, value_text(path), m, env, tell_of_probe, &place);
+	if (s && s->probe)
+		(void)call_spec_check_mapping(s->probe->spec, s->probe->mapping, tell_of_probe, &place);
+}
+
+/* Of a system without fault: a probe's parameters are those of another operation, perhaps. */
+static void probes_check(const struct value *system, struct str env, struct told *t)
+{
+	const struct value *connectors = value_get_c(system, "connectors");
+	for (uint32_t i = 0; value_is(connectors, VALUE_OBJECT) && i < connectors->len; i++) {
+		const struct value *list = value_get_c(&connectors->members[i].value, "operations");
+		for (uint32_t k = 0; value_is(list, VALUE_ARRAY) && k < list->len; k++)
+			probe_mapping_check(system, env, connectors->members[i].key, &list->items[k], t);
+	}
 }
 
 unsigned call_system_check(const struct value *system, struct str env, call_complain *complain, void *arg)
@@ -76,6 +122,8 @@ unsigned call_system_check(const struct value *system, struct str env, call_comp
 	const struct value *connectors = value_get_c(system, "connectors");
 	for (uint32_t i = 0; value_is(connectors, VALUE_OBJECT) && i < connectors->len; i++)
 		connector_check(&connectors->members[i].value, connectors->members[i].key, &t);
+	if (!t.n)
+		probes_check(system, env, &t);
 	return t.n;
 }
 
@@ -128,22 +176,63 @@ static int rules_schema(struct arena *a, struct value *ret)
 	return r < 0 ? r : list_of(a, rule, ret);
 }
 
+static int either(struct arena *a, struct value one, struct value other, struct value *ret)
+{
+	struct value both = value_array();
+	*ret = value_object();
+	int r = value_push(a, &both, one);
+	r = r < 0 ? r : value_push(a, &both, other);
+	return r < 0 ? r : value_add(a, ret, STR("anyOf"), both);
+}
+
+static int key_schema(struct arena *a, struct value *ret)
+{
+	struct value flag = value_object(), settings;
+	int r = value_add(a, &flag, STR("type"), value_string(STR("boolean")));
+	r = r < 0 ? r : rows_schema(a, key_rows, "patternProperties", &settings);
+	return r < 0 ? r : either(a, flag, settings, ret);
+}
+
+static int conditions_schema(struct arena *a, struct value *ret)
+{
+	struct value one, item, list;
+	int r = rows_schema(a, rule_when_rows, "patternProperties", &one);
+	r = r < 0 ? r : rows_schema(a, rule_when_rows, "patternProperties", &item);
+	r = r < 0 ? r : list_of(a, item, &list);
+	return r < 0 ? r : either(a, one, list, ret);
+}
+
+static int probe_schema(struct arena *a, struct value *ret)
+{
+	struct value done, not_done;
+	int r = rows_schema(a, probe_rows, "patternProperties", ret);
+	r = r < 0 ? r : conditions_schema(a, &done);
+	r = r < 0 ? r : conditions_schema(a, &not_done);
+	r = r < 0 ? r : put_property(a, ret, "done_when", done);
+	return r < 0 ? r : put_property(a, ret, "not_done_when", not_done);
+}
+
 static int operation_schema(struct arena *a, struct value *ret)
 {
-	struct value parameter, parameters, body, rules;
+	struct value parameter, parameters, body, rules, key, probe;
 	int r = rows_schema(a, operation_rows, "patternProperties", ret);
 	r = r < 0 ? r : rows_schema(a, parameter_rows, "patternProperties", &parameter);
 	r = r < 0 ? r : list_of(a, parameter, &parameters);
 	r = r < 0 ? r : rows_schema(a, request_body_rows, NULL, &body);
 	r = r < 0 ? r : rules_schema(a, &rules);
+	r = r < 0 ? r : key_schema(a, &key);
+	r = r < 0 ? r : probe_schema(a, &probe);
 	r = r < 0 ? r : put_property(a, ret, "rules", rules);
+	r = r < 0 ? r : put_property(a, ret, "idempotency_key", key);
+	r = r < 0 ? r : put_property(a, ret, "probe", probe);
 	r = r < 0 ? r : put_property(a, ret, "parameters", parameters);
 	return r < 0 ? r : put_property(a, ret, "request_body", body);
 }
 
 int call_system_schema(struct arena *a, struct value *ret)
 {
-	struct value schema, limits, tls, proxy, connector, connectors, operation, operations, rules, connector_rules;
+	struct value schema, limits, tls, proxy, connector, connectors, operation, operations, rules, connector_rules,
+	    connector_key;
 	int r = rows_schema(a, system_rows, NULL, &schema);
 	r = r < 0 ? r : rows_schema(a, limit_rows, NULL, &limits);
 	r = r < 0 ? r : rows_schema(a, tls_rows, NULL, &tls);
@@ -154,6 +243,8 @@ int call_system_schema(struct arena *a, struct value *ret)
 	r = r < 0 ? r : put_property(a, &connector, "operations", operations);
 	r = r < 0 ? r : rules_schema(a, &connector_rules);
 	r = r < 0 ? r : put_property(a, &connector, "rules", connector_rules);
+	r = r < 0 ? r : key_schema(a, &connector_key);
+	r = r < 0 ? r : put_property(a, &connector, "idempotency_key", connector_key);
 	r = r < 0 ? r : rules_schema(a, &rules);
 	r = r < 0 ? r : put_property(a, &schema, "rules", rules);
 	r = r < 0 ? r : map_of(a, connector, &connectors);

@@ -176,6 +176,6 @@ int build_key(struct build *b, struct str key, struct err *e)
 	struct str copy = arena_str(b->a, key);
 	if (!copy.ptr)
 		return build_out_of_memory(e);
-	build_set_header(b, b->s->op.key_header, copy, copy);
+	build_set_header(b, b->s->op.key.header, copy, copy);
 	return 0;
 }

@@ -122,7 +122,7 @@ static enum call_verdict judge_error(const struct call_spec *s, const struct cal
 	const char *name = http_error_name(x->error);
 	struct str place = place_of(s, a),
 		   cause = quote_safely(a, x->detail.len ? x->detail : str_c(error_title(x->error)), ERR_MSG_MAX);
-	if (x->certainty == HTTP_AMBIGUOUS && !call_spec_is_repeatable(s)) {
+	if (x->certainty == HTTP_AMBIGUOUS && !key_lets_repeat(s, x)) {
 		char *detail = arena_printf(a,
 					    "%.*s: the request was sent but no whole answer came (%s: %.*s); whether "
 					    "the system acted is not known",
@@ -421,6 +421,18 @@ static enum call_verdict judge_ok(struct judging *j, const struct call_result_ru
 	return CALL_OK;
 }
 
+enum call_verdict judge_result(const struct call_spec *s, const struct call_result_rule *rule,
+			       const struct call_answer *x, struct arena *a, struct value *ret_result,
+			       struct value *ret_problem)
+{
+	struct judging j = { .spec = s, .x = x, .a = a };
+	struct call_judgement ret = { .result = value_null(), .problem = value_null() };
+	enum call_verdict v = judge_ok(&j, rule, &ret);
+	*ret_result = ret.result;
+	*ret_problem = ret.problem;
+	return v;
+}
+
 /* Who decided, for people. */
 static struct str decider(const struct judging *j, const struct decision *d)
 {
@@ -492,25 +504,70 @@ static bool has_rules(const struct call_spec *s)
 	return s->op.rules.n || s->system.connector_rules.n || s->system.rules.n;
 }
 
+static struct decision decide(struct judging *j)
+{
+	return has_rules(j->spec) ? rules_decide(j) : rules_default_decide(j->spec, j->x);
+}
+
+static bool tries_again(const struct decision *d)
+{
+	return d->then == THEN_RETRY || d->then == THEN_WAIT || d->then == THEN_REFRESH;
+}
+
+/*
+ * The answer would be tried again, but it is what the system has saved under the key. A new key is another call to the
+ * system, so it takes what lets a call without key be repeated: rules that say of this answer that nothing was done.
+ */
+static void judge_saved(struct judging *j, struct decision *d, struct call_judgement *ret)
+{
+	struct call_answer unkeyed = *j->x;
+	struct judging other = { .spec = j->spec, .x = &unkeyed, .a = j->a };
+	unkeyed.is_key_gone = true;
+	struct decision without = decide(&other);
+	ret->wants_new_key = j->spec->op.key.on_saved_error == KEY_SAVED_NEW && tries_again(&without);
+	if (!ret->wants_new_key)
+		d->then = THEN_FAIL;
+}
+
+static void tell_saved(struct judging *j, struct call_judgement *ret)
+{
+	struct value *detail = value_get_c(&ret->problem, "detail");
+	char *text =
+	    detail ? arena_printf(j->a,
+				  "%.*s; the system has saved this answer under the idempotency key and gives it again",
+				  STR_ARG(value_text(detail)))
+		   : NULL;
+	if (!text)
+		return;
+	*detail = value_string(str_c(text));
+	(void)value_set(j->a, &ret->problem, STR("type"), value_string(STR("saved_error")));
+}
+
 enum call_verdict call_judge_full(const struct call_spec *s, const struct call_result_rule *rule,
 				  const struct call_answer *x, struct arena *a, struct call_judgement *ret)
 {
 	struct judging j = { .spec = s, .x = x, .a = a };
 	struct decision d;
 	*ret = (struct call_judgement){ .result = value_null(), .problem = value_null() };
-	if (x->error != HTTP_ERROR_NONE && x->certainty == HTTP_AMBIGUOUS && !call_spec_is_repeatable(s)) {
+	if (x->error != HTTP_ERROR_NONE && x->certainty == HTTP_AMBIGUOUS && !key_lets_repeat(s, x)) {
 		d = (struct decision){ .owner = "default" };
 		ret->rule = decider(&j, &d);
 		ret->verdict = judge_error(s, x, a, &ret->problem);
 	} else {
-		d = has_rules(s) ? rules_decide(&j) : rules_default_decide(s, x);
+		d = decide(&j);
 		ret->rule = decider(&j, &d);
+		bool is_saved =
+		    tries_again(&d) && s->op.key.on_saved_error != KEY_SAVED_SAME && key_answer_is_saved(s, x);
+		if (is_saved)
+			judge_saved(&j, &d, ret);
 		if (d.then != THEN_OK)
 			ret->verdict = judge_no(&j, &d, ret);
 		else if (x->status == 206 && !x->is_range_asked && !d.rule)
 			ret->verdict = judge_part(&j, ret);
 		else
 			ret->verdict = judge_ok(&j, rule, ret);
+		if (is_saved)
+			tell_saved(&j, ret);
 	}
 	const struct value *detail = ret->verdict == CALL_OK ? NULL : value_get_c(&ret->problem, "detail");
 	ret->message = detail ? value_text(detail) : STR_NULL;

@@ -5,7 +5,8 @@
 
 struct operation_text {
 	struct str method_name, query_path, id, operation_id;
-	const struct value *title, *summary, *description, *parameters, *request_body, *graphql, *idempotency_key;
+	const struct value *title, *summary, *description, *parameters, *request_body, *graphql, *idempotency_key,
+	    *probe;
 	bool repeatable;
 	int answer;
 	struct str json_prefix;
@@ -35,9 +36,10 @@ const struct opt operation_rows[] = {
 	OPT_VALUE(struct operation_text, parameters, 0, NULL, "OpenAPI parameter objects."),
 	OPT_VALUE(struct operation_text, request_body, 0, NULL, "The body's content type, or its template."),
 	OPT_VALUE(struct operation_text, graphql, 0, GRAPHQL_SCHEMA, "A GraphQL operation: the mapped rows are its variables."),
-	OPT_VALUE(struct operation_text, idempotency_key, 0, "{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{\"header\":{\"type\":\"string\"}},\"required\":[\"header\"],\"additionalProperties\":false}]}",
-		  "Send a key by which the system recognizes a repeated call; true, or { header: NAME }."),
+	OPT_VALUE(struct operation_text, idempotency_key, 0, NULL,
+		  "Send a key by which the system recognizes a repeated call; true, or { header, lifetime, ... }; false: none, whatever the connector says."),
 	OPT_BOOL(struct operation_text, repeatable, "false", "The system takes the same call twice without harm."),
+	OPT_VALUE(struct operation_text, probe, 0, NULL, "A request that tells whether a call happened of which no answer came."),
 	OPT_STRING(struct operation_text, id, 0, NULL, 0, 512, "Where the id of the entry stands in the answer, like $.data.id."),
 	OPT_ENUM(struct operation_text, answer, "auto", answers, "What the answer's body is read as; file: it goes into a file, whatever it is."),
 	OPT_STRING(struct operation_text, json_prefix, 0, NULL, 0, 64, "Text before the JSON of an answer that is cut off, like )]}'."),
@@ -367,20 +369,6 @@ static void params_load(struct arena *a, const struct value *list, struct told *
 
 /* ---- the rest of an operation ---- */
 
-static void key_load(const struct value *v, struct told *t, struct operation *ret)
-{
-	const struct value *header = value_get_c(v, "header");
-	if (!v || (value_is(v, VALUE_BOOL) && !v->truth))
-		return;
-	if (value_is(v, VALUE_BOOL))
-		ret->key_header = STR("Idempotency-Key");
-	else if (value_is(header, VALUE_STRING) && v->len == 1 && header_is_token(value_text(header)) &&
-		 !header_is_ours(value_text(header)))
-		ret->key_header = value_text(header);
-	else
-		tell(t, v, "idempotency_key", "write idempotency_key: true, or { header: Idempotency-Key }");
-}
-
 bool operation_load(struct arena *a, const struct value *v, struct told *t, struct operation *ret)
 {
 	unsigned before = t->n;
@@ -402,8 +390,16 @@ bool operation_load(struct arena *a, const struct value *v, struct told *t, stru
 	params_load(a, text.parameters, t, ret);
 	request_body_load(a, text.request_body, t, ret);
 	graphql_load(a, v, text.graphql, t, ret);
-	key_load(text.idempotency_key, t, ret);
+	ret->key = key_default;
+	key_load(text.idempotency_key, t, &ret->key);
 	ret->repeatable = text.repeatable;
+	if (text.probe)
+		ret->probe = probe_load(a, text.probe, t);
+	if (text.probe && text.repeatable)
+		tell(t, text.probe, "probe", "what is repeatable needs no probe; leave one of them out");
+	if (text.probe && call_method_is_idempotent(ret->method))
+		tell(t, text.probe, "probe", "a %s may be repeated and needs no probe; leave it out",
+		     call_method_name(ret->method));
 	rules_load(a, text.rules, t, &ret->rules);
 	ret->answer = (struct expected){ (enum answer_kind)text.answer, text.json_prefix, text.xml_lists };
 	for (uint32_t i = 0; value_is(text.xml_lists, VALUE_ARRAY) && i < text.xml_lists->len; i++)

@@ -181,7 +181,7 @@ static void errors_load(const struct value *v, struct told *t, struct rule *ret)
 
 /* ---- a rule ---- */
 
-static void when_load(struct arena *a, const struct value *when, struct told *t, struct rule *ret)
+void rule_when_load(struct arena *a, const struct value *when, struct told *t, struct rule *ret)
 {
 	struct when_text text = { 0 };
 	if (!value_is(when, VALUE_OBJECT) || when->len == 0) {
@@ -212,7 +212,7 @@ static void rule_load(struct arena *a, const struct value *v, struct told *t, st
 	}
 	told_load(rule_rows, v, &text, t);
 	if (text.when)
-		when_load(a, text.when, t, ret);
+		rule_when_load(a, text.when, t, ret);
 	while (i < ARRAY_LEN(thens) && !str_eq_c(text.then, thens[i]))
 		i++;
 	if (i == ARRAY_LEN(thens) && text.then.len)
@@ -333,7 +333,7 @@ static bool body_fits(const struct rule *r, struct judging *j)
 	return false;
 }
 
-static bool rule_fits(const struct rule *r, struct judging *j)
+bool rule_fits(const struct rule *r, struct judging *j)
 {
 	const struct call_answer *x = j->x;
 	bool is_for_error = r->errors || r->certainties;

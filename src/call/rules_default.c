@@ -63,8 +63,8 @@ static bool credential_can_refresh(const struct call_auth *auth)
 static unsigned needs_met(const struct call_spec *s, const struct call_answer *x)
 {
 	unsigned met = 0;
-	met |= call_spec_is_repeatable(s) ? NEED_REPEATABLE : 0u;
-	met |= call_spec_wants_key(s) ? NEED_KEY : 0u;
+	met |= key_lets_repeat(s, x) ? NEED_REPEATABLE : 0u;
+	met |= call_spec_wants_key(s) && !x->is_key_gone ? NEED_KEY : 0u;
 	met |= credential_can_refresh(&s->system.auth) ? NEED_REFRESH : 0u;
 	met |= answer_header(x, "retry-after").len ? NEED_RETRY_AFTER : 0u;
 	met |= wait_says_limited(x) ? NEED_LIMITED : 0u;
@@ -83,7 +83,7 @@ static struct decision decide_error(const struct call_spec *s, const struct call
 	/* Credentials do not get better by themselves; there are proxies that say 401. */
 	if (x->error == HTTP_ERROR_PROXY && (x->status == 407 || x->status == 401))
 		d.then = THEN_FAIL;
-	if (d.then != THEN_FAIL && x->certainty != HTTP_NOT_SENT && !call_spec_is_repeatable(s))
+	if (d.then != THEN_FAIL && x->certainty != HTTP_NOT_SENT && !key_lets_repeat(s, x))
 		d.then = THEN_FAIL;
 	return d;
 }

@@ -60,6 +60,10 @@ const struct value *judging_body(struct judging *j);
 /* What a path leads to in it, kept in `ret`; NULL when nowhere, also when it would cost too much. */
 const struct value *judging_follow(struct judging *j, const struct call_result_rule *path, struct value *ret);
 
+/* One condition, as `when` of a rule holds it. */
+void rule_when_load(struct arena *a, const struct value *when, struct told *t, struct rule *ret);
+bool rule_fits(const struct rule *r, struct judging *j);
+
 /* What was decided, and by whom. */
 struct decision {
 	enum rule_then then;

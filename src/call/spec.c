@@ -32,6 +32,7 @@
  * serializes, body.c writes bodies with the body_*.c beside it, one a kind; secrets.c and mask.c keep quiet; answer.c
  * keeps; content.c reads bodies; rule.c finds the result in them; judge.c decides.
  */
+#include "call/attempt.h"
 #include "call/call_int.h"
 #include "http/url.h"
 #include <stdio.h>
@@ -223,6 +224,16 @@ static const struct value *find_connector(const struct call_system *sys, struct 
 	return NULL;
 }
 
+/* The connector's word is for what must not be sent twice; the operation's own goes before it. */
+static void keys_merge(const struct value *connector, const struct value *operation, struct told *t,
+		       struct call_spec *s)
+{
+	s->op.key = key_default;
+	key_load(value_get_c(connector, "idempotency_key"), t, &s->op.key);
+	s->op.key.is_on = s->op.key.is_on && !call_method_is_idempotent(s->op.method);
+	key_load(value_get_c(operation, "idempotency_key"), t, &s->op.key);
+}
+
 /* Reads the system quietly: call_system_check() tells its faults at their places, here one sentence is enough. */
 static bool load_all(struct arena *a, const struct value *system, struct str env, enum call_method method,
 		     struct told *t, struct call_spec *s)
@@ -241,6 +252,7 @@ static bool load_all(struct arena *a, const struct value *system, struct str env
 	if (operation)
 		(void)operation_load(a, operation, &quiet, &s->op);
 	s->op.method = method;
+	keys_merge(connector, operation, &quiet, s);
 	s->default_place = default_place(&s->op);
 	if (quiet.n > 0)
 		tell(t, NULL, "connector", "connector \"%.*s\" cannot be used: %s", STR_ARG(s->connector), quiet.first);
@@ -261,7 +273,7 @@ struct call_spec *call_spec_new(struct arena *a, const struct value *system, str
 		s->system_name = system_name;
 		s->connector = connector;
 		s->path_text = query_path;
-		if (!load_all(a, system, env, method, &t, s))
+		if (!load_all(a, system, env, method, &t, s) || (s->op.probe && !probe_prepare(a, system, env, &t, s)))
 			return NULL;
 	}
 	if (!s || cut_template(a, s) < 0 || fix_headers(a, s) < 0 || list_secrets(a, s) < 0) {
@@ -281,16 +293,6 @@ const struct call_limits *call_spec_limits(const struct call_spec *s)
 	return &s->system.limits;
 }
 
-bool call_spec_wants_key(const struct call_spec *s)
-{
-	return s->op.key_header.ptr != NULL;
-}
-
-bool call_spec_is_repeatable(const struct call_spec *s)
-{
-	return call_method_is_idempotent(s->op.method) || call_spec_wants_key(s) || s->op.repeatable;
-}
-
 struct str call_spec_promise(const struct call_spec *s, struct arena *a)
 {
 	const char *m = call_method_name(s->op.method);
@@ -298,11 +300,14 @@ struct str call_spec_promise(const struct call_spec *s, struct arena *a)
 	if (call_method_is_idempotent(s->op.method))
 		text = arena_printf(a, "at least once: %s may be repeated", m);
 	else if (call_spec_wants_key(s))
-		text = arena_printf(a, "at least once: %s repeats with the same %.*s", m, STR_ARG(s->op.key_header));
+		text = arena_printf(a, "at least once: %s repeats with the same %.*s for %.*s%s", m,
+				    STR_ARG(s->op.key.header), STR_ARG(call_duration_text(a, s->op.key.lifetime)),
+				    s->probe ? ", then a probe tells what happened" : "");
 	else if (s->op.repeatable)
 		text = arena_printf(a, "at least once: this %s is marked repeatable", m);
 	else
-		text = arena_printf(a, "at most once: %s without key", m);
+		text = arena_printf(a, "at most once: %s without key%s", m,
+				    s->probe ? ", a probe tells what happened" : "");
 	return str_c(text);
 }
 

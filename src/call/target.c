@@ -50,7 +50,7 @@ static int refuse_taken(const struct call_spec *s, const struct target *t, struc
 	if (is_taken)
 		return err_set(e, ERR_INVALID, "parameter \"%.*s\" (%s) is set by the system's authentication",
 			       STR_ARG(t->name), call_place_name(t->place));
-	if (is_header && (header_is_ours(t->name) || str_eq_nocase(t->name, s->op.key_header)))
+	if (is_header && (header_is_ours(t->name) || (s->op.key.is_on && str_eq_nocase(t->name, s->op.key.header))))
 		return err_set(e, ERR_INVALID, "parameter \"%.*s\" (header) is set by Weir itself", STR_ARG(t->name));
 	if ((is_header || t->place == CALL_IN_COOKIE) && !header_is_token(t->name))
 		return err_set(e, ERR_INVALID, "parameter \"%.*s\": not a name of a %s", STR_ARG(t->name),

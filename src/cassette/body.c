@@ -203,7 +203,7 @@ bool problem_is_believed(const struct value *problem)
 		"missing_secret", "file_missing",     "redirect_refused", "internal",
 		"store",	  "list_changed",     "too_many_items",	  "invalid_list",
 		"no_list",	  "too_large",	      "out_of_memory",	  "damaged_record",
-		"entry_conflict"
+		"entry_conflict", "key_expired",      "not_done"
 	};
 	const struct value *type = value_get_c(problem, "type");
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)

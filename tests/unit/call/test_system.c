@@ -217,7 +217,7 @@ TEST(a_spec_says_what_it_promises)
 	} rows[] = {
 		{ "/contacts/{id}", CALL_GET, true, false, "at least once: GET may be repeated",
 		  "GET crm/contacts /contacts/{id}" },
-		{ "/contacts", CALL_POST, true, true, "at least once: POST repeats with the same Idempotency-Key",
+		{ "/contacts", CALL_POST, true, true, "at least once: POST repeats with the same Idempotency-Key for 24 h",
 		  "POST crm/contacts /contacts" },
 		{ "/contacts/{id}", CALL_PATCH, true, false, "at least once: this PATCH is marked repeatable",
 		  "PATCH crm/contacts /contacts/{id}" },
