@@ -31,8 +31,13 @@ struct api_call_opts {
 	uint64_t max_body;
 };
 
+#define API_CALL_PROBE_BY "probe"	    /* who has decided, in the ledger */
+#define API_CALL_PROBE_BODY 4096	    /* bytes kept of an answer that decided */
+#define API_CALL_PROBE_RESULT_MAX (1u << 20) /* bytes of JSON that a probe may give as result, like a person */
+
 struct api_call_plan {
 	struct step_scripts scripts; /* of the mapping; first, see step_int.h */
+	struct step_scripts probe_scripts; /* of the probe's mapping */
 	struct call_spec *spec;
 	struct call_result_rule *rule;
 	struct call_limits limits; /* the step's over the system's */
@@ -46,14 +51,44 @@ struct api_call_plan {
  *                                  '- not -> WAITING (slot) -> RECORDING ------------^    |
  *                                                              ^-------- BACKOFF <--------'
  *
+ * A call whose outcome is not known goes through the PROBE states (api_call_probe.c) and comes back decided.
+ *
  * The intent is on disk before bytes leave: RECORDING ends with its commit. A call that must not be repeated takes its slot first,
  * so that after a kill only what was really under way is unknown; a repeatable one is recorded ahead, so that commits come in groups.
  */
-#define API_CALL_STATES(X) X(SCRIPTING) X(WAITING) X(RECORDING) X(SENDABLE) X(IN_FLIGHT) X(BACKOFF)
+#define API_CALL_STATES(X)                                                                                             \
+	X(SCRIPTING)                                                                                                   \
+	X(WAITING)                                                                                                     \
+	X(RECORDING)                                                                                                   \
+	X(SENDABLE)                                                                                                    \
+	X(IN_FLIGHT)                                                                                                   \
+	X(BACKOFF)                                                                                                     \
+	X(PROBE_WAIT)                                                                                                  \
+	X(PROBE_SCRIPTING)                                                                                             \
+	X(PROBE_READY)                                                                                                 \
+	X(PROBING)                                                                                                     \
+	X(DECIDING)
 enum api_call_state {
 #define X(name) API_CALL_##name,
 	API_CALL_STATES(X)
 #undef X
+	    API_CALL_STATE_COUNT
+};
+
+/* What the attempts so far would mean if the system did not know their key any more. The worst of them counts. */
+enum api_call_doubt {
+	API_CALL_NO_DOUBT,    /* nothing was done */
+	API_CALL_REFUSED,     /* an error was answered that only a key allows to try again */
+	API_CALL_MAY_BE_DONE, /* no answer came */
+};
+
+/* A call that is asked after. In the item's arena. */
+struct api_call_probe {
+	struct call_judgement unknown; /* what is told when no probe tells anything */
+	struct call_request request;   /* masked.ptr NULL = not yet built */
+	unsigned sent;
+	enum call_probed said;
+	struct str result; /* as JSON; empty = null */
 };
 
 struct api_call_items;
@@ -76,6 +111,11 @@ struct api_call {
 	struct call_body *body;	    /* files of the body, open while it is sent; NULL = it never had any */
 	struct file_sink *file; /* where the answer goes; NULL = never asked */
 	struct loop_timer timer;
+	struct api_call_probe *probe; /* NULL = nothing is to be asked */
+	enum api_call_doubt doubt;
+	uint32_t key_number;	      /* 0 = the first; recorded with the intent */
+	msec_t key_since;	      /* wall clock of the key's first intent; 0 = not yet used */
+	uint64_t key_since_ns;	      /* the same by this process's clock; 0 = in another one */
 	struct call_again again;      /* why this attempt is made */
 	uint64_t ready_ns, sent_ns;   /* when it could go but for slot, disk and rest; when it went out */
 	uint64_t ended_ns;	      /* when the attempt before ended; 0 = there is none */
@@ -87,7 +127,8 @@ struct api_call_step {
 	struct step *step;
 	const struct api_call_plan *plan;
 	struct batch *batch; /* NULL = the mapping needs no JavaScript */
-	struct list in[API_CALL_BACKOFF + 1];
+	struct batch *probe_batch; /* the same of the probe's */
+	struct list in[API_CALL_STATE_COUNT];
 	size_t slots_used;
 	struct loop_timer pause; /* while it runs nothing is sent: an answer asked for it */
 	struct folder folder;
@@ -125,7 +166,45 @@ void api_call_items_judged(struct api_call_step *st, struct api_call *c, const s
 bool api_call_items_recalled(struct api_call_step *st, struct api_call *c, const struct call_answer *x); /* true: done */
 void api_call_items_free(struct api_call *c);
 
+/* api_call_key.c */
+struct str api_call_key(const struct api_call_step *st, const struct api_call *c); /* in the item's arena; null = none, or no memory */
+void api_call_key_is_used(struct api_call *c, msec_t at);			   /* its intent is recorded now */
+/* Its age `later` ms from now would be more than the system remembers. False where repeating does not rest on it. */
+bool api_call_key_is_gone(const struct api_call_step *st, const struct api_call *c, msec_t later);
+void api_call_key_answered(const struct api_call_step *st, struct api_call *c, const struct call_answer *x); /* doubts */
+void api_call_key_next(struct api_call *c); /* the next attempt has another one */
+int api_call_key_renew(const struct api_call_step *st, struct api_call *c); /* c->first has the next one; or -ERR_NO_MEMORY */
+/* Number, age and doubts out of the ledger; what was before `decision` (may be NULL) is not doubted. */
+void api_call_key_recall(const struct api_call_step *st, struct api_call *c, const struct ledger_row *decision);
+/*
+ * The end of a call whose key is gone: unknown where it may have been done, else failed. `last`: the judgement of its last answer, NULL = none is at
+ * hand. The second one acts on it: the call ends so, or is asked after.
+ */
+struct call_judgement api_call_key_problem(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *last);
+void api_call_key_expired(struct api_call_step *st, struct api_call *c, const struct call_judgement *last);
+
+/* api_call_probe.c */
+/* Whether it was done is not known: by this judgement, or as keyed attempts broke and none is left that could tell. */
+bool api_call_is_in_doubt(const struct api_call *c, const struct call_judgement *j);
+/* Nobody knows what became of the newest attempt: it is asked after if there is a probe, else that is how the item ends. */
+void api_call_is_unknown(struct api_call_step *st, struct api_call *c, const struct call_judgement *j);
+/* The same before the request is built: true when c->probe is set and api_call_probe_begins() is to follow. */
+bool api_call_probe_wanted(struct api_call_step *st, struct api_call *c, const struct call_judgement *unknown);
+void api_call_probe_begins(struct api_call_step *st, struct api_call *c);
+void api_call_probe_is_due(struct api_call_step *st, struct api_call *c);
+void api_call_probe_scripted(struct step *s, struct item *it, const struct script_result *result);
+void api_call_probe_send(struct api_call_step *st, struct api_call *c);
+/* A probe has said "not done": false when no attempt is left, and the item has ended with that. */
+bool api_call_probe_lets_go(struct api_call_step *st, struct api_call *c);
+
 /* api_call_run.c */
+void api_call_move(struct api_call_step *st, struct api_call *c, enum api_call_state to);
+void api_call_slot_back(struct api_call_step *st, struct api_call *c);
+void api_call_drop(struct api_call_step *st, struct api_call *c); /* the item leaves undone */
+msec_t api_call_backoff(uint32_t tries);
+/* One answer that asks for rest speaks for all calls of the step. */
+void api_call_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j);
+void api_call_goes_by_probe(struct api_call_step *st, struct api_call *c); /* sent again, as the probe says */
 void api_call_leave(struct api_call_step *st, struct api_call *c); /* the call is over; the item is the caller's to let go */
 void api_call_fails(struct api_call_step *st, struct api_call *c, const char *type, const char *title, const struct err *e);
 /* The judgement stands: the item goes on with its result, ends with its problem, or leaves quietly. */
@@ -144,6 +223,8 @@ void api_call_close(struct step *s);
 /* api_call_recall.c */
 /* Go on from what the ledger holds of this item here; true when the call is decided by it, and over. */
 bool api_call_recall(struct api_call_step *st, struct api_call *c);
+/* It happened: the item goes on with the result of the decision, JSON or empty for null, as if it had been answered. */
+void api_call_decided_done(struct api_call_step *st, struct api_call *c, struct str result);
 
 /* api_call_file.c */
 /* Takes the answer's body where it becomes, or may become, a file; NULL = it is gathered. For one sending. */

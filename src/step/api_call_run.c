@@ -15,7 +15,7 @@
 #define ANSWER_HEAD_MAX (2u << 20) /* of an answer, as JSON: six bytes for each of its head at worst */
 
 /* The only writer of c->state. */
-static void call_move(struct api_call_step *st, struct api_call *c, enum api_call_state to)
+void api_call_move(struct api_call_step *st, struct api_call *c, enum api_call_state to)
 {
 	list_remove(&c->link);
 	c->state = to;
@@ -29,7 +29,7 @@ static bool is_list(const struct api_call_step *st)
 	return o->items.len > 0;
 }
 
-static void slot_give_back(struct api_call_step *st, struct api_call *c)
+void api_call_slot_back(struct api_call_step *st, struct api_call *c)
 {
 	if (c->has_slot)
 		st->slots_used--;
@@ -40,7 +40,7 @@ static void slot_give_back(struct api_call_step *st, struct api_call *c)
 void api_call_leave(struct api_call_step *st, struct api_call *c)
 {
 	api_call_items_free(c);
-	slot_give_back(st, c);
+	api_call_slot_back(st, c);
 	loop_timer_stop(&c->timer);
 	list_remove(&c->link);
 	c->item->step_data = NULL;
@@ -97,24 +97,46 @@ bool api_call_may_try_again(const struct api_call_step *st, const struct api_cal
 
 static void record_intent(struct api_call_step *st, struct api_call *c);
 
-static void on_backoff(struct loop_timer *t)
+/* The attempt may go as soon as its intent is on disk, or as it has a slot where that comes first. */
+static void attempt_begins(struct api_call_step *st, struct api_call *c)
+{
+	api_call_is_ready(st, c);
+	if (call_spec_is_repeatable(st->plan->spec))
+		record_intent(st, c);
+	else
+		api_call_move(st, c, API_CALL_WAITING);
+}
+
+/* After redirects a new try begins where the first began: the way may lead elsewhere by now. */
+static void try_begins(struct api_call_step *st, struct api_call *c)
+{
+	c->request = c->first;
+	c->trail = (struct call_trail){ 0 };
+	attempt_begins(st, c);
+}
+
+static void on_timer(struct loop_timer *t)
 {
 	struct api_call *c = CONTAINER_OF(t, struct api_call, timer);
 	struct api_call_step *st = step_state(c->step);
-	api_call_is_ready(st, c);
-	/* After redirects a new try begins where the first began: the way may lead elsewhere by now. */
-	c->request = c->first;
-	c->trail = (struct call_trail){ 0 };
-	if (call_spec_is_repeatable(st->plan->spec)) {
-		record_intent(st, c);
-	} else {
-		call_move(st, c, API_CALL_WAITING);
-		api_call_pump(st);
+	if (c->state == API_CALL_PROBE_WAIT) {
+		api_call_probe_is_due(st, c);
+		return;
 	}
+	try_begins(st, c);
+	api_call_pump(st);
+}
+
+void api_call_goes_by_probe(struct api_call_step *st, struct api_call *c)
+{
+	c->attempt++;
+	api_call_again(c, CALL_WHY_DECIDED);
+	c->again.by = STR(API_CALL_PROBE_BY);
+	try_begins(st, c);
 }
 
 /* Full jitter below base * 2^n: a crowd that failed together does not come back together. */
-static msec_t backoff(uint32_t tries)
+msec_t api_call_backoff(uint32_t tries)
 {
 	msec_t top = API_CALL_BACKOFF_BASE << (tries > 7 ? 7 : tries - 1);
 	if (top > API_CALL_BACKOFF_CAP)
@@ -147,11 +169,7 @@ static void go_again(struct api_call_step *st, struct api_call *c, enum call_why
 {
 	c->attempt++;
 	api_call_again(c, why);
-	api_call_is_ready(st, c);
-	if (call_spec_is_repeatable(st->plan->spec))
-		record_intent(st, c);
-	else
-		call_move(st, c, API_CALL_WAITING);
+	attempt_begins(st, c);
 }
 
 /* Each hop is an attempt of its own in the ledger, so that where a call went can be seen. True when the answer is dealt
@@ -197,7 +215,7 @@ static bool step_holds(struct api_call_step *st, msec_t wait)
 }
 
 /* One answer that asks for rest speaks for all calls of the step: to one system, with one credential. */
-static void step_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j)
+void api_call_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j)
 {
 	if (step_holds(st, j->wait_ms))
 		api_call_rest_begins(st, x, j);
@@ -206,18 +224,29 @@ static void step_pauses(struct api_call_step *st, const struct call_answer *x, c
 static void call_waits(struct api_call_step *st, struct api_call *c, const struct call_answer *x,
 		       const struct call_judgement *j)
 {
-	msec_t wait = backoff(c->tries);
+	msec_t wait = api_call_backoff(c->tries);
 	if (wait < j->wait_ms)
 		wait = j->wait_ms;
 	if (j->verdict == CALL_WAIT && j->wait_ms)
-		step_pauses(st, x, j);
+		api_call_pauses(st, x, j);
+	if (c->doubt && !j->wants_new_key && api_call_key_is_gone(st, c, wait)) {
+		api_call_key_expired(st, c, j);
+		return;
+	}
 	c->attempt++;
 	api_call_again_after(c, j, wait);
 	if (x->error == HTTP_ERROR_BAD_ENCODING && c->wants_identity)
 		c->again.why = CALL_WHY_IDENTITY;
-	call_move(st, c, API_CALL_BACKOFF);
+	if (j->wants_new_key) {
+		c->again.why = CALL_WHY_NEW_KEY;
+		if (api_call_key_renew(st, c) < 0) {
+			api_call_judged(st, c, j);
+			return;
+		}
+	}
+	api_call_move(st, c, API_CALL_BACKOFF);
 	if (loop_timer_start(&c->timer, wait) < 0)
-		on_backoff(&c->timer);
+		on_timer(&c->timer);
 }
 
 /* What the next try does otherwise: it may ask for no content coding, and may leave kept connections alone. */
@@ -237,9 +266,12 @@ static void call_decide(struct api_call_step *st, struct api_call *c, const stru
 {
 	struct call_judgement j;
 	(void)call_judge_full(st->plan->spec, st->plan->rule, x, &c->item->arena, &j);
+	api_call_key_answered(st, c, x);
 	if (api_call_may_try_again(st, c, &j)) {
 		learn_from(st, c, x);
 		call_waits(st, c, x, &j);
+	} else if (api_call_is_in_doubt(c, &j)) {
+		api_call_is_unknown(st, c, &j);
 	} else {
 		api_call_judged(st, c, &j);
 	}
@@ -267,7 +299,7 @@ static void on_response(void *arg, const struct http_response *r)
 	struct call_answer x = { 0 };
 	struct err e = ERR_INIT;
 	auto_free char *body = NULL;
-	slot_give_back(st, c);
+	api_call_slot_back(st, c);
 	int code = api_call_answer(st, c, r, &x, &body, &e);
 	transfer_over(c);
 	if (code < 0) {
@@ -310,6 +342,11 @@ static void send(struct api_call_step *st, struct api_call *c)
 	const struct call_limits *l = &st->plan->limits;
 	struct err e = ERR_INIT;
 	assert(!step_is_replay(st->step)); /* call_build() has turned back */
+	if (c->doubt && api_call_key_is_gone(st, c, 0)) { /* it has grown old while it stood here */
+		api_call_slot_back(st, c);
+		api_call_key_expired(st, c, NULL);
+		return;
+	}
 	if (!body_open(st, c))
 		return;
 	if (!c->has_slot)
@@ -317,7 +354,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 	c->has_slot = true;
 	c->tries++;
 	api_call_goes_out(st, c);
-	call_move(st, c, API_CALL_IN_FLIGHT);
+	api_call_move(st, c, API_CALL_IN_FLIGHT);
 	struct http_request request = {
 		.method = str_c(call_method_name(c->request.method)),
 		.url = c->request.url,
@@ -345,7 +382,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 	}
 }
 
-static void call_drop(struct api_call_step *st, struct api_call *c)
+void api_call_drop(struct api_call_step *st, struct api_call *c)
 {
 	struct step *s = st->step;
 	struct item *it = c->item;
@@ -362,7 +399,7 @@ void api_call_stop(struct step *s)
 		LIST_FOREACH (node, &st->in[waiting[i]]) {
 			struct api_call *c = LIST_ENTRY(node, struct api_call, link);
 			if (!c->has_slot)
-				call_drop(st, c);
+				api_call_drop(st, c);
 		}
 }
 
@@ -371,22 +408,24 @@ static void on_intent(struct step *s, struct item *it)
 	struct api_call *c = it->step_data;
 	struct api_call_step *st = step_state(s);
 	if (step_is_stopping(s) && !c->has_slot) {
-		call_drop(st, c);
+		api_call_drop(st, c);
 		return;
 	}
-	call_move(st, c, API_CALL_SENDABLE);
+	api_call_move(st, c, API_CALL_SENDABLE);
 	api_call_pump(st);
 }
 
 static void record_intent(struct api_call_step *st, struct api_call *c)
 {
+	c->again.key_number = c->key_number;
 	struct ledger_row row = {
 		.key = step_key(st->step, c->item, c->attempt),
 		.kind = LEDGER_INTENT,
 		.at = clock_wall(),
 		.head = api_call_intent(c, &st->scratch),
 	};
-	call_move(st, c, API_CALL_RECORDING);
+	api_call_key_is_used(c, row.at);
+	api_call_move(st, c, API_CALL_RECORDING);
 	step_record(st->step, c->item, &row, on_intent);
 }
 
@@ -403,6 +442,9 @@ void api_call_pump(struct api_call_step *st)
 		else
 			break;
 	}
+	LIST_FOREACH (node, &st->in[API_CALL_PROBE_READY])
+		if (st->slots_used < st->plan->in_flight)
+			api_call_probe_send(st, LIST_ENTRY(node, struct api_call, link));
 	while (st->slots_used < st->plan->in_flight && !list_is_empty(&st->in[API_CALL_WAITING])) {
 		struct api_call *c = LIST_ENTRY(list_first(&st->in[API_CALL_WAITING]), struct api_call, link);
 		st->slots_used++;
@@ -410,17 +452,6 @@ void api_call_pump(struct api_call_step *st)
 		record_intent(st, c);
 	}
 	st->is_pumping = false;
-}
-
-/* Stable for the item across attempts and restarts, different for each run: the seed is the run's own. */
-static struct str idempotency_key(struct api_call_step *st, const struct item *it, struct arena *a)
-{
-	const struct run_row *row = step_row(st->step);
-	if (!call_spec_wants_key(st->plan->spec))
-		return STR_NULL;
-	return str_c(arena_printf(a, "weir-%016llx-%llx-%zx-%llx", (unsigned long long)row->seed,
-				  (unsigned long long)row->id, step_plan(st->step)->index,
-				  (unsigned long long)it->seq));
 }
 
 /* A checked replay: the request is made, its answer is in the ledger or nowhere. */
@@ -447,7 +478,7 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		api_call_fails(st, c, "bad_mapping", "The parameters mapping failed", &e);
 		return;
 	}
-	struct str key = idempotency_key(st, it, &it->arena);
+	struct str key = api_call_key(st, c);
 	if (call_request_build_files(st->plan->spec, services->secrets, &st->folder.face, &parameters, key, &it->arena, &c->request,
 				     &e) < 0) {
 		api_call_fails(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request",
@@ -461,13 +492,12 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		call_checked(st, c);
 		return;
 	}
-	api_call_is_ready(st, c);
-	if (call_spec_is_repeatable(st->plan->spec)) {
-		record_intent(st, c);
-	} else {
-		call_move(st, c, API_CALL_WAITING);
-		api_call_pump(st);
+	if (c->probe) { /* an earlier process sent it, and how that ended is to be asked first */
+		api_call_probe_begins(st, c);
+		return;
 	}
+	attempt_begins(st, c);
+	api_call_pump(st);
 }
 
 static void on_scripted(struct step *s, struct item *it, const struct script_result *result)
@@ -498,11 +528,11 @@ enum verdict api_call_start(struct step *s, struct item *it)
 		return step_problem(s, it, "too_large", "The item does not fit in memory", "out of memory");
 	*c = (struct api_call){ .step = s, .item = it, .attempt = 1 };
 	list_init(&c->link);
-	loop_timer_init(step_loop(s), &c->timer, on_backoff);
+	loop_timer_init(step_loop(s), &c->timer, on_timer);
 	it->step_data = c;
-	call_move(st, c, API_CALL_SCRIPTING);
+	api_call_move(st, c, API_CALL_SCRIPTING);
 	if (step_is_stopping(s)) {
-		call_drop(st, c);
+		api_call_drop(st, c);
 		return STEP_WAIT;
 	}
 	if (step_is_checked(s) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
@@ -533,10 +563,13 @@ int api_call_open(struct step *s, struct err *e)
 	step_set_state(s, st);
 	if (o->order)
 		step_set_order_any(s);
-	if (!st->plan->scripts.program)
-		return 0;
-	st->batch = batch_new(s, st->plan->scripts.program, on_scripted);
-	return st->batch ? 0 : err_set(e, ERR_NO_MEMORY, "out of memory");
+	const struct api_call_plan *p = st->plan;
+	if (p->scripts.program)
+		st->batch = batch_new(s, p->scripts.program, on_scripted);
+	if (p->probe_scripts.program)
+		st->probe_batch = batch_new(s, p->probe_scripts.program, api_call_probe_scripted);
+	bool has_both = !p->scripts.program == !st->batch && !p->probe_scripts.program == !st->probe_batch;
+	return has_both ? 0 : err_set(e, ERR_NO_MEMORY, "out of memory");
 }
 
 void api_call_close(struct step *s)
@@ -556,6 +589,7 @@ void api_call_close(struct step *s)
 		}
 	loop_timer_stop(&st->pause);
 	batch_free(st->batch);
+	batch_free(st->probe_batch);
 	buf_done(&st->scratch);
 	free(st);
 	step_set_state(s, NULL);

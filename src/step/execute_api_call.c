@@ -98,6 +98,15 @@ static int mapping_compile_rows(struct compile *c, const struct plan_step *s, st
 	return rc;
 }
 
+static int probe_compile(struct compile *c, const struct plan_step *s, struct api_call_plan *p)
+{
+	const struct call_probe *probe = call_spec_probe(p->spec);
+	if (!probe || !probe->mapping)
+		return 0;
+	p->scripts.more = &p->probe_scripts;
+	return step_mapping_compile(c, s, &p->probe_scripts, probe->mapping, "probe, parameters_mapping") < 0 ? -ERR_INVALID : 0;
+}
+
 static int execute_api_call_compile(struct compile *c, struct plan_step *s)
 {
 	const struct api_call_opts *o = s->opts;
@@ -122,6 +131,8 @@ static int execute_api_call_compile(struct compile *c, struct plan_step *s)
 		return -ERR_INVALID;
 	limits_merge(p, o);
 	int rc = items_check(c, s, p);
+	if (probe_compile(c, s, p) < 0)
+		rc = -ERR_INVALID;
 	return mapping_compile_rows(c, s, p, o->parameters_mapping) < 0 ? -ERR_INVALID : rc;
 }
 

@@ -12,6 +12,7 @@
 struct step_scripts {
 	struct script_program *program; /* NULL = nothing for the workers */
 	struct mapping *mapping;	/* NULL = none */
+	struct step_scripts *more;	/* a second mapping of the kind; NULL = none */
 };
 
 /* Compile a mapping and, when it has JavaScript, its program; complains about `field`. */

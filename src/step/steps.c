@@ -57,15 +57,16 @@ struct flow_env step_flow_env(struct str environment)
 bool step_next_program(const struct plan *p, size_t *pos, struct script_program **ret_program,
 		       const struct plan_step **ret_step)
 {
-	while (*pos < p->n_steps) {
-		const struct plan_step *s = &p->steps[(*pos)++];
-		struct step_scripts *scripts = s->compiled;
-		if (scripts && scripts->program) {
+	size_t at = 0;
+	for (size_t i = 0; i < p->n_steps; i++)
+		for (struct step_scripts *scripts = p->steps[i].compiled; scripts; scripts = scripts->more) {
+			if (at++ < *pos || !scripts->program)
+				continue;
+			*pos = at;
 			*ret_program = scripts->program;
-			*ret_step = s;
+			*ret_step = &p->steps[i];
 			return true;
 		}
-	}
 	return false;
 }
 
@@ -94,9 +95,9 @@ int step_mapping_compile(struct compile *c, const struct plan_step *step, struct
 
 void step_scripts_release(struct plan_step *s)
 {
-	struct step_scripts *scripts = s->compiled;
-	if (scripts && scripts->program)
-		script_program_unref(TAKE(scripts->program));
+	for (struct step_scripts *scripts = s->compiled; scripts; scripts = scripts->more)
+		if (scripts->program)
+			script_program_unref(TAKE(scripts->program));
 }
 
 struct value step_err_problem(struct step *s, struct item *it, const char *type, const char *title, const struct err *e)

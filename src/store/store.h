@@ -93,7 +93,7 @@ enum ledger_kind {
 	LEDGER_PROBLEM = 4, /* the item ended here, failed or unknown */
 	LEDGER_OUTPUT = 5,  /* the item reached the end (only for runs that ask for it) */
 	LEDGER_MADE = 6,    /* how many items the step has made out of this one so far; written by store_input_put() alone */
-	LEDGER_DECISION = 7, /* what a person decided about an unknown outcome; written by store_decide() alone, never changed */
+	LEDGER_DECISION = 7, /* what became of an unknown outcome: a person's word (store_decide()), or a probe's; never changed */
 };
 
 #define LEDGER_CODE_FAILED 2  /* code of a PROBLEM row: ITEM_FAILED; run/ledger.c holds them equal */

@@ -30,6 +30,7 @@ struct peer {
 	int without_intent, with_outcome;
 	struct peer_item items[PEER_ITEMS];
 	bool is_delayed;
+	bool (*other)(struct http_exchange *x, int64_t n); /* true: it has dealt with the request; NULL = none */
 };
 
 static struct peer peer;
@@ -136,6 +137,12 @@ static inline void on_peer_request(void *arg, struct http_exchange *x)
 	struct asked *q = calloc(1, sizeof(*q));
 	struct str key = exchange_header(x, "Idempotency-Key");
 	struct err e = ERR_INIT;
+	if (peer.other && peer.other(x, number_of(x))) {
+		peer.requests++;
+		peer.w->happened++;
+		free(q);
+		return;
+	}
 	*q = (struct asked){ .x = x, .n = number_of(x) };
 	loop_timer_init(peer.w->loop, &q->timer, asked_timer);
 	exchange_on_gone(x, on_asker_gone, q);
