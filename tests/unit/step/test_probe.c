@@ -28,7 +28,7 @@ static struct shop {
 	enum deed (*deed)(int64_t n, int nth);
 	int posts[ITEMS], done[ITEMS], asked[ITEMS];
 	char keys[ITEMS][4][80]; /* distinct ones, in order */
-	int n_keys[ITEMS];
+	int n_keys[ITEMS], with_first_key[ITEMS];
 	bool is_saved[ITEMS][4], is_made[ITEMS][4]; /* under the key */
 	const char *answer;			    /* of every probe; NULL = what is true */
 	int answer_status;
@@ -66,6 +66,7 @@ static void on_post(struct http_exchange *x, int64_t n)
 	char body[64];
 	struct str key = exchange_header(x, "Idempotency-Key");
 	int k = key_at(n, key);
+	shop.with_first_key[n] += k == 0;
 	enum deed deed = shop.deed(n, shop.posts[n]++);
 	(void)snprintf(body, sizeof(body), "{\"id\":%" PRId64 "}", 1000 + n);
 	if (shop.is_made[n][k]) {
@@ -377,6 +378,32 @@ TEST(a_decision_on_disk_is_not_asked_for_again)
 	}
 }
 
+TEST(a_probes_word_gives_no_new_attempts_to_a_run_that_is_resumed)
+{
+	int between = 0;
+	for (int point = 1; point < 16; point++) {
+		struct world w;
+		shop_open(&w, always_lost, ASKED, ", attempts: 2");
+		w.free_at = AT_TURN;
+		w.free_countdown = point;
+		step_run_n(&w, 2, 0);
+		w.free_at = NEVER;
+		if (!w.ended) {
+			world_settle(&w);
+			struct found f = w.id ? rows_of(&w, 0) : (struct found){ 0 };
+			between += f.decisions[DECISION_AGAIN] == 1 && f.outcomes == 1;
+			if (w.id && row_on_disk(&w).input_is_complete)
+				step_resume(&w, 0);
+		}
+		for (uint64_t n = 0; w.ended && n < 2; n++)
+			assert_int_equal(rows_of(&w, n).outcomes, 2);
+		if (w.ended)
+			assert_int_equal(w.row.failed, 2);
+		shop_close(&w);
+	}
+	assert_true(between > 0);
+}
+
 /* ---- keys ---- */
 
 static msec_t later;
@@ -541,8 +568,9 @@ TEST(a_saved_error_gets_a_new_key_where_a_rule_says_that_nothing_was_done)
 
 TEST(which_key_is_next_is_the_same_wherever_the_run_is_cut)
 {
-	int cut = 0;
+	int cut = 0, told = 0;
 	for (int point = 1; point < 24; point++) {
+		int with_first_key[3] = { 0 };
 		struct world w;
 		shop_open(&w, failed_once, RENEW NOTHING_DONE, ", attempts: 9");
 		w.free_at = AT_TURN;
@@ -551,6 +579,10 @@ TEST(which_key_is_next_is_the_same_wherever_the_run_is_cut)
 		w.free_at = NEVER;
 		if (!w.ended) {
 			world_settle(&w);
+			/* Two answers are on disk, the second was the saved one: that key is not sent any more. */
+			for (int n = 0; w.id && n < 3; n++)
+				if (rows_of(&w, (uint64_t)n).outcomes >= 2)
+					with_first_key[n] = shop.with_first_key[n];
 			if (w.id && row_on_disk(&w).input_is_complete) {
 				step_resume(&w, 0);
 				cut++;
@@ -560,10 +592,13 @@ TEST(which_key_is_next_is_the_same_wherever_the_run_is_cut)
 			assert_true(shop.n_keys[n] <= 2);
 			if (w.ended)
 				assert_int_equal(shop.done[n], 1);
+			if (with_first_key[n])
+				assert_int_equal(shop.with_first_key[n], with_first_key[n]);
+			told += with_first_key[n] > 0;
 		}
 		shop_close(&w);
 	}
-	assert_true(cut > 6);
+	assert_true(cut > 6 && told > 0);
 }
 
 RUN_TESTS(CLAIM(done_goes_on_with_the_probes_result_and_the_ledger_says_who_decided),
@@ -573,10 +608,12 @@ RUN_TESTS(CLAIM(done_goes_on_with_the_probes_result_and_the_ledger_says_who_deci
 	  CLAIM(what_no_probe_can_tell_stays_unknown_and_says_what_it_was_told),
 	  CLAIM(wherever_the_run_is_cut_nothing_is_done_twice_and_nothing_is_lost),
 	  CLAIM(a_decision_on_disk_is_not_asked_for_again),
+	  CLAIM(a_probes_word_gives_no_new_attempts_to_a_run_that_is_resumed),
 	  CLAIM(a_run_resumed_within_the_lifetime_repeats_with_the_key),
 	  CLAIM(a_run_resumed_after_the_lifetime_repeats_nothing_by_itself),
 	  CLAIM(with_a_probe_a_call_whose_key_is_gone_is_asked_after),
-	  CLAIM(within_one_process_a_key_grows_old_as_well), CLAIM(a_keyed_call_of_which_no_attempt_is_left_is_asked_after),
+	  CLAIM(within_one_process_a_key_grows_old_as_well),
+	  CLAIM(a_keyed_call_of_which_no_attempt_is_left_is_asked_after),
 	  CLAIM(an_answered_error_is_a_failure_when_the_key_is_gone),
 	  CLAIM(a_saved_error_gets_a_new_key_where_a_rule_says_that_nothing_was_done),
 	  CLAIM(which_key_is_next_is_the_same_wherever_the_run_is_cut))
