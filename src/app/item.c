@@ -3,6 +3,9 @@
 
 #include "api/views.h"
 #include "app/waterfall.h"
+#include "base/quote.h"
+
+#define NOTE_PRINTED_MAX 1000 /* bytes of what somebody has written about a decision */
 
 /* ---- the plan ---- */
 
@@ -108,6 +111,25 @@ static void call_print(const struct waterfall *w, const struct item_attempt *lis
 	waterfall_print(w, attempts, n);
 }
 
+static struct str text_in(const struct value *v, const char *name)
+{
+	const struct value *found = value_get_c(v, name);
+	return value_is(found, VALUE_STRING) || value_is(found, VALUE_NUMBER) ? value_text(found) : STR_NULL;
+}
+
+/* "call: attempt 1 was decided by probe: done (GET ... answered 200: done)" */
+static void decisions_print(const struct value *list, struct arena *a)
+{
+	for (uint32_t i = 0; i < list->len; i++) {
+		const struct value *v = value_at(list, i);
+		struct str by = quote_safely(a, text_in(v, "by"), NOTE_PRINTED_MAX),
+			   note = quote_safely(a, text_in(v, "note"), NOTE_PRINTED_MAX);
+		printf("%.*s: attempt %.*s was decided by %.*s: %.*s", STR_ARG(text_in(v, "step")),
+		       STR_ARG(text_in(v, "attempt")), STR_ARG(by), STR_ARG(text_in(v, "decision")));
+		printf(note.len ? " (%.*s)\n" : "%.*s\n", STR_ARG(note));
+	}
+}
+
 static void on_rows_to_print(void *arg, const struct store_result *result)
 {
 	struct item_use *u = arg;
@@ -119,6 +141,8 @@ static void on_rows_to_print(void *arg, const struct store_result *result)
 			;
 		call_print(&w, list + i, k - i, u->arena);
 	}
+	struct value decisions = view_decisions(u->arena, u->reader->plan, result->rows, result->n);
+	decisions_print(&decisions, u->arena);
 	u->found = n > 0;
 }
 

@@ -161,6 +161,8 @@ def cut_lines(c):
     c.that([x[0] for x in unknown] == riddles and all("answered 403, which fits neither" in x[1] for x in unknown), "a riddle's problem says what the probe answered", unknown[:1])
     r = s.run(["runs", "show", "1", "2"], data=data)
     c.that(r.code == 0 and "a probe says that it was not done" in r.text, "the second attempt says why it was made", r)
+    r = s.run(["runs", "show", "1", "1"], data=data)
+    c.that(r.code == 0 and re.search(r"^call: attempt 1 was decided by probe: done \(GET http://[^ ]*/orders\?reference=1 answered 200: done\)$", r.text, re.M), "on the command line: who decided, and why", r)
     r = s.run(["runs", "decide", "1", "done", "--all", "--result", "7"], data=data)
     c.that(r.code == 0 and shop.total("POST") == 50, "a person decides about the riddles, and nothing is sent", r)
     r = s.run(["run", "--resume", "1"], data=data)
