@@ -305,6 +305,13 @@ systems:
     s.write(bad, open(bad).read().split("          - method_name: POST\n            query_path: /other")[0])
     r = s.run(["check", bad])
     c.that(r.code != 0 and re.search(r'bad\.yaml:14:\d+: .*"referense" is not known; did you mean "reference"', r.talk + r.text), "an unknown parameter of the probe, with line and column", r)
+    with open(os.path.join(s.ROOT, "docs", "guide", "requests.md")) as guide:
+        connectors, operations = re.findall(r"```yaml\n(.*?)```", guide.read(), re.S)
+    head = "  %s:\n    base_url: http://127.0.0.1:1\n"
+    good = s.write(os.path.join(d, "guide.yaml"), "weir: 1\ncomponent: guide\nsystems:\n" + head % "a" + re.sub("^", "    ", connectors, flags=re.M).rstrip() + "\n"
+                   + head % "b" + "    connectors:\n      orders:\n" + re.sub("^", "        ", operations, flags=re.M).rstrip() + "\n")
+    r = s.run(["check", good])
+    c.that(r.code == 0, "the guide's examples are without mistake", r)
     schema = s.run(["schema", "component"]).json()
     text = json.dumps(schema)
     c.that('"not_done_when"' in text and '"on_saved_error"' in text and '"lifetime"' in text, "the schema has the settings")
