@@ -108,6 +108,17 @@ static bool is_newer(const struct ledger_row *row, const struct ledger_row *than
 	return row && (!than || row->key.attempt > than->key.attempt);
 }
 
+void api_call_takes(struct api_call_step *st, struct api_call *c, const struct ledger_row *outcome)
+{
+	const struct api_call_opts *o = step_opts(st->step);
+	struct call_judgement j;
+	struct call_answer x;
+	if (!recorded_answer(st, c, outcome, &x) || (o->items.len && api_call_items_recalled(st, c, &x)))
+		return;
+	(void)call_judge_full(st->plan->spec, st->plan->rule, &x, &c->item->arena, &j);
+	api_call_judged(st, c, &j);
+}
+
 bool api_call_recall(struct api_call_step *st, struct api_call *c)
 {
 	const struct api_call_opts *o = step_opts(st->step);
@@ -128,6 +139,10 @@ bool api_call_recall(struct api_call_step *st, struct api_call *c)
 		c->attempt = intent->key.attempt + 1;
 		api_call_resumes(c, intent);
 		return false;
+	}
+	if (outcome && !is_open && outcome->number) { /* another run's, to its end */
+		api_call_takes(st, c, outcome);
+		return true;
 	}
 	if (outcome && !is_open) {
 		if (!recorded_answer(st, c, outcome, &x))

@@ -412,15 +412,10 @@ void api_call_pump(struct api_call_step *st)
 	st->is_pumping = false;
 }
 
-/* Stable for the item across attempts and restarts, different for each run: the seed is the run's own. */
-static struct str idempotency_key(struct api_call_step *st, const struct item *it, struct arena *a)
+struct str step_idempotency_key(const struct run_row *row, size_t step, uint64_t seq, struct arena *a)
 {
-	const struct run_row *row = step_row(st->step);
-	if (!call_spec_wants_key(st->plan->spec))
-		return STR_NULL;
 	return str_c(arena_printf(a, "weir-%016llx-%llx-%zx-%llx", (unsigned long long)row->seed,
-				  (unsigned long long)row->id, step_plan(st->step)->index,
-				  (unsigned long long)it->seq));
+				  (unsigned long long)row->id, step, (unsigned long long)seq));
 }
 
 /* A checked replay: the request is made, its answer is in the ledger or nowhere. */
@@ -447,13 +442,17 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		api_call_fails(st, c, "bad_mapping", "The parameters mapping failed", &e);
 		return;
 	}
-	struct str key = idempotency_key(st, it, &it->arena);
+	struct str key = STR_NULL;
+	if (call_spec_wants_key(st->plan->spec))
+		key = step_idempotency_key(step_row(st->step), step_plan(st->step)->index, it->seq, &it->arena);
 	if (call_request_build_files(st->plan->spec, services->secrets, &st->folder.face, &parameters, key, &it->arena, &c->request,
 				     &e) < 0) {
 		api_call_fails(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request",
 			       "The request cannot be built", &e);
 		return;
 	}
+	if (!step_is_replay(st->step) && api_call_planned(st, c))
+		return;
 	if (c->wants_identity)
 		(void)call_request_ask_identity(&c->request, &it->arena);
 	c->first = c->request;
@@ -505,7 +504,7 @@ enum verdict api_call_start(struct step *s, struct item *it)
 		call_drop(st, c);
 		return STEP_WAIT;
 	}
-	if (step_is_checked(s) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
+	if (step_is_checked(s) || api_call_is_offered(st, c) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
 		call_prepare(st, c);
 	return STEP_WAIT;
 }

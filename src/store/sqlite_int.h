@@ -52,8 +52,9 @@
 	X(PROBLEM_COUNT, "SELECT count(*) FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=?1 "             \
 			 "AND (?2=-1 OR code=?2)")                                                                     \
 	X(PROBLEM_SCAN, "SELECT seq,step FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=? AND code=?")     \
-	X(ANSWERED_DROP, "DELETE FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind IN (1,2) AND attempt IN "    \
-			 "(SELECT attempt FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind=2)")                \
+	X(ANSWERED_DROP, "DELETE FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND ((kind IN (1,2) AND attempt IN "  \
+			 "(SELECT attempt FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind=2)) OR kind=9 OR "  \
+			 "(kind=8 AND code<>3))")                                                                      \
 	X(PROBLEM_DROP, "DELETE FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=? AND code=?")              \
 	X(UNKNOWN_LIST, "SELECT seq,step,(SELECT coalesce(max(attempt),1) FROM ledger l WHERE l.run=p.run AND "        \
 			"l.seq=p.seq AND l.step=p.step AND l.kind IN (1,2)) FROM ledger p INDEXED BY ledger_problems " \
@@ -61,8 +62,8 @@
 	X(UNKNOWN_DROP, "DELETE FROM ledger WHERE run=? AND seq=? AND step=? AND attempt=1 AND kind=4")                \
 	X(REDO_STUCK, "SELECT kind,step FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND "           \
 		      "(kind=6 OR (?5 AND kind=3)) LIMIT 1")                                                           \
-	X(REDO_ROWS, "DELETE FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND (kind IN (3,5) OR "    \
-		     "(kind IN (1,2) AND EXISTS (SELECT 1 FROM ledger o WHERE o.run=ledger.run AND "                   \
+	X(REDO_ROWS, "DELETE FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND (kind IN (3,5,9) OR "  \
+		     "(kind=8 AND code<>3) OR (kind IN (1,2) AND EXISTS (SELECT 1 FROM ledger o WHERE o.run=ledger.run AND "                   \
 		     "o.seq=ledger.seq AND o.step=ledger.step AND o.attempt=ledger.attempt AND o.kind=2))) "           \
 		     "AND NOT EXISTS (SELECT 1 FROM ledger u WHERE u.run=ledger.run AND u.seq=ledger.seq AND "         \
 		     "u.step=ledger.step AND u.attempt=1 AND u.kind=4 AND u.code=?5)")                                 \

@@ -89,7 +89,16 @@ enum ledger_kind {
 	LEDGER_PROBLEM = 4, /* the item ended here, failed or unknown */
 	LEDGER_OUTPUT = 5,  /* the item reached the end (only for runs that ask for it) */
 	LEDGER_MADE = 6,    /* how many items the step has made out of this one so far; written by store_input_put() alone */
-	LEDGER_DECISION = 7, /* what a person decided about an unknown outcome; written by store_decide() alone, never changed */
+	LEDGER_DECISION = 7, /* what a person decided about an unknown outcome, written by store_decide(); that an item is left out of a run. Never changed */
+	/* Of a run that was prepared, written before its first call: see docs/internals/ledger.md. */
+	LEDGER_PLANNED = 8, /* a request, as INTENT has it; code: enum planned; number: the run that it was recorded in, or 0 */
+	LEDGER_OFFERED = 9, /* its answer, as OUTCOME has it; number: the run that it was recorded in */
+};
+
+enum planned {
+	PLANNED_OFFER = 1, /* a call that asks the same takes the answer offered; another one is sent */
+	PLANNED_SHOWN = 2, /* as was shown before it was sent: another one is not sent */
+	PLANNED_HELD = 3,  /* whether that run's call happened nobody knows: nothing is sent */
 };
 
 #define LEDGER_CODE_FAILED 2  /* code of a PROBLEM row: ITEM_FAILED; run/ledger.c holds them equal */
@@ -107,7 +116,7 @@ struct ledger_row {
 	enum ledger_kind kind;
 	msec_t at; /* wall clock */
 	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state; DECISION: enum decision */
-	int64_t number;	  /* ENTRY: entry id; MADE: how many */
+	int64_t number;	  /* ENTRY: entry id; MADE: how many; INTENT, OUTCOME: the run that they were taken over from, 0 = none */
 	struct str head;  /* INTENT: request as JSON, with why it is made again; OUTCOME: { error, headers, timings, rest, made, file } as JSON; PROBLEM: problem as JSON; DECISION: { by, note } */
 	struct str body;  /* OUTCOME: the answer's body as decoded; empty when it is in a file; DECISION: the result as JSON, empty = null */
 };
