@@ -63,11 +63,10 @@ static bool run_parse(struct deciding *d)
 	return true;
 }
 
-/* "cli:" and who that is to the system. */
-static struct str who(struct deciding *d)
+struct str app_who(struct arena *a)
 {
 	const struct passwd *p = getpwuid(getuid());
-	return str_c(p ? arena_printf(&d->arena, "cli:%s", p->pw_name) : arena_printf(&d->arena, "cli:%u", (unsigned)getuid()));
+	return str_c(p ? arena_printf(a, "cli:%s", p->pw_name) : arena_printf(a, "cli:%u", (unsigned)getuid()));
 }
 
 static bool texts_prepare(struct deciding *d)
@@ -82,7 +81,7 @@ static bool texts_prepare(struct deciding *d)
 		return app_usage(d->command, "--result: %s", e.msg), false;
 	if (d->result_text && json_write(&d->body, &result, JSON_COMPACT) < 0)
 		return app_usage(d->command, "--result: larger than %u MiB", DECISION_RESULT_MAX >> 20), false;
-	return decision_head_write(&d->head, who(d), str_c(d->note ? d->note : "")) == 0;
+	return decision_head_write(&d->head, app_who(&d->arena), str_c(d->note ? d->note : "")) == 0;
 }
 
 /* The run is ours while its rows are changed. */
