@@ -75,8 +75,38 @@ static bool is_taken(const struct sending *s, uint64_t item, size_t step)
 	return false;
 }
 
+/* A call that is not shown, since another one stands before it, and of which nobody knows what became: it holds its
+ * item, too. */
+static void hold_unshown(struct sending *s, const struct cassette *tape, size_t first_call)
+{
+	for (size_t i = 0; i < tape->n; i++) {
+		const struct cassette_line *l = &tape->lines[i];
+		bool is_last = true, is_shown = false;
+		if (l->kind != CASSETTE_CALL || value_get_c(&l->v, "answer") || value_get_c(&l->v, "decision"))
+			continue;
+		for (size_t k = i + 1; k < tape->n && tape->lines[k].item == l->item; k++)
+			is_last &= tape->lines[k].kind != CASSETTE_CALL || !str_eq(tape->lines[k].step, l->step);
+		ptrdiff_t step = step_of_name(s->plan, l->step);
+		if (!is_last || step < 0 || !step_call_method(&s->plan->steps[step]) ||
+		    step_may_call_again(&s->plan->steps[step]))
+			continue;
+		for (size_t k = first_call; k < s->n_calls && !is_shown; k++)
+			is_shown = s->calls[k].item == l->item && s->calls[k].step == (size_t)step;
+		struct shown_call *list =
+		    is_shown ? NULL : list_room(s, s->calls, s->n_calls, &s->cap_calls, sizeof(*s->calls));
+		if (!list)
+			continue;
+		s->calls = list;
+		s->calls[s->n_calls++] = (struct shown_call){
+			.item = l->item, .step = (size_t)step, .verdict = CASSETTE_GONE, .fate = FATE_HOLD
+		};
+	}
+}
+
 void sending_stretch(struct sending *s, const struct cassette *tape)
 {
+	hold_unshown(s, tape, s->n_shown);
+	s->n_shown = s->n_calls;
 	for (size_t i = 0; i < tape->n; i++) {
 		const struct cassette_line *l = &tape->lines[i];
 		const struct value *made_by = value_get_c(&l->v, "made_by");

@@ -41,6 +41,7 @@ struct sending {
 	struct arena arena;
 	struct shown_call *calls;
 	size_t n_calls, cap_calls;
+	size_t n_shown; /* calls of stretches that are over */
 	struct shown_made *made;
 	size_t n_made, cap_made;
 	uint64_t n_items; /* items 0..n-1 of the input */

@@ -177,6 +177,16 @@ static void leave_out(struct writing *w, uint64_t item)
 	put(w, &row);
 }
 
+static bool is_held(const struct writing *w, uint64_t item)
+{
+	for (size_t i = 0; i < w->plan->n_steps; i++) {
+		const struct shown_call *c = sending_call(w->s, item, i);
+		if (c && c->fate == FATE_HOLD)
+			return true;
+	}
+	return false;
+}
+
 /* It ends where it would begin. */
 static void hold(struct writing *w, const struct shown_call *c)
 {
@@ -202,7 +212,10 @@ static void hold(struct writing *w, const struct shown_call *c)
 		if (begins)
 			put(w, &row);
 	}
-	put_planned(w, c->item, c->step, 1, PLANNED_HELD, STR("{}"));
+	/* and should that problem be dropped for a retry, none of its calls is made that does not bear repeating */
+	for (size_t i = 0; i < w->plan->n_steps; i++)
+		if (step_call_method(&w->plan->steps[i]) && !step_may_call_again(&w->plan->steps[i]))
+			put_planned(w, c->item, i, 1, PLANNED_HELD, STR("{}"));
 }
 
 static void put_absent(struct writing *w)
@@ -336,7 +349,7 @@ static void take_rows(struct writing *w, const struct store_result *result)
 {
 	for (size_t i = 0, end; i < result->n && !w->e->code; i = end) {
 		const struct ledger_row *row = &result->rows[i];
-		bool goes = sending_has(w->s, row->key.seq) && !is_orphan(w, row->key.seq);
+		bool goes = sending_has(w->s, row->key.seq) && !is_orphan(w, row->key.seq) && !is_held(w, row->key.seq);
 		for (end = i; end < result->n && result->rows[end].key.seq == row->key.seq &&
 			      result->rows[end].key.step == row->key.step;
 		     end++) {

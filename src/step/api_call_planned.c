@@ -61,8 +61,8 @@ bool api_call_planned(struct api_call_step *st, struct api_call *c)
 	bool is_same = str_eq(planned->head, c->request.masked);
 	if (planned->code == PLANNED_HELD) {
 		err_set(&e, ERR_STATE,
-			"%.*s is not sent: whether run %lld made this call nobody knows; decide there first (weir runs "
-			"decide), then prepare again",
+			"%.*s is not sent: run %lld has a call of this item of which nobody knows whether it was made; "
+			"decide there first (weir runs decide), then prepare again",
 			STR_ARG(now), (long long)planned->number);
 		api_call_fails(st, c, "undecided", "Another run's call has an unknown outcome", &e);
 		return true;
