@@ -175,6 +175,29 @@ def only_the_difference(c):
     peer.close()
 
 
+def keys(c):
+    """Idempotency keys are a run's own: what is sent has new ones, what is taken over is compared without them."""
+    peer, keyed = s.Peer(), ({"idempotency_key": True}, {"idempotency_key": True})
+    data, items = os.path.join(s.directory(), "data"), items_file()
+    flow = shop(peer.port, dice=True, operations=keyed)
+    r = s.run(["run", flow, "--items", items, "--plan", "--send", "all", "--yes"], data=data)
+    first = {x["key"] for x in peer.requests()}
+    r = s.run(["run", flow, "--items", items, "--plan", "--send", "all", "--yes"], data=data)
+    old = {x["key"] for x in peer.requests()}
+    c.that(r.code == 0 and len(first) == 2 * ITEMS and len(old) == 4 * ITEMS and None not in old, "a plan of keyed calls is sent, each under its key; twice, under others", r)
+    peer.forget()
+    r = s.run(["run", shop(peer.port, ODD, dice=True, operations=keyed), "--over", 2, "--send", "all", "--yes"], data=data)
+    c.that(r.code == 0 and len(r.lines()) == ITEMS and ids(peer, "/record/order") == list(range(ITEMS)), "another script has other dice: all orders are others", r)
+    new = {x["key"] for x in peer.requests()}
+    c.that(len(new) == ITEMS and not new & old and not bodies(peer, "/record/confirm"), "they have keys of their own; what is the same but for its key is taken over", (new, old))
+    r = s.run(["run", "--replay", 3], data=data)
+    c.that(r.code == 0 and "24 requests the same, 0 differences" in r.talk, "and replayed", r)
+    peer.forget()
+    r = s.run(["run", flow, "--over", 2, "--send", "all", "--yes"], data=data)
+    c.that(r.code == 0 and len(r.lines()) == ITEMS and not peer.requests(), "the same file sends nothing: dice and clock are those of that run", r)
+    peer.close()
+
+
 def some_of_it(c):
     peer = s.Peer()
     data = os.path.join(s.directory(), "data")
@@ -382,4 +405,4 @@ def weather(c):
 
 
 if __name__ == "__main__":
-    s.main(plan_is_sent, a_person_is_asked, another_request_is_not_sent, only_the_difference, some_of_it, unknown_is_not_answered, killed_while_it_sends, lists, weather)
+    s.main(plan_is_sent, a_person_is_asked, another_request_is_not_sent, only_the_difference, keys, some_of_it, unknown_is_not_answered, killed_while_it_sends, lists, weather)
