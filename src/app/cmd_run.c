@@ -383,16 +383,28 @@ static bool is_memory(const struct app_flags *flags)
 	return strcmp(dir, APP_NO_DIR) == 0;
 }
 
+/* The last run is shown where there is one: a store that cannot be opened is said, and does not stop a plan that nobody asked to compare. */
+static int plan_open(struct run_command *rc)
+{
+	bool is_asked = rc->send || (rc->diff && strcmp(rc->diff, "none") != 0);
+	struct app_flags flags = rc->app.flags;
+	int code = app_open(&rc->app, is_asked || (!rc->diff && has_store(&flags)));
+	if (code == EXIT_OK || is_asked || !has_store(&flags))
+		return code;
+	app_close(&rc->app);
+	rc->app = (struct app){ .flags = flags };
+	return app_open(&rc->app, false);
+}
+
 /* No environment is looked for, and the store is opened only to read what a run has sent, or to send. */
 static int plan_all(struct run_command *rc, int64_t *ret_run)
 {
 	struct str dataflow;
-	bool wants_diff = !rc->diff || strcmp(rc->diff, "none") != 0;
 	if (rc->send && !sending_may_ask(rc->yes))
 		return EXIT_USAGE;
 	if (rc->send && is_memory(&rc->app.flags))
 		return app_usage(rc->command, "--send prepares a run in the data directory: %s is none", APP_NO_DIR);
-	int code = app_open(&rc->app, rc->send || (wants_diff && (rc->diff || has_store(&rc->app.flags))));
+	int code = plan_open(rc);
 	struct component *k = code == EXIT_OK ? app_component(&rc->app, rc->file, &dataflow) : NULL;
 	rc->plan = k ? app_plan(&rc->app, k, dataflow) : NULL;
 	component_unref(k);

@@ -103,6 +103,30 @@ def plan_is_sent(c):
     peer.close()
 
 
+def plan_beside(c):
+    """Beside which run a plan stands."""
+    flow, items = shop(1), items_file(2)
+    data = s.directory()
+    s.write(os.path.join(data, "weir.db"), "this is no database, and long enough to be looked at\n" * 100)
+    r = s.run(["run", flow, "--items", items, "--plan"], data=data)
+    c.that(r.code == 0 and "2 items would send" in r.text and "beside" not in r.text and r.talk, "a store that cannot be read is said, and the plan stands alone", r)
+    r = s.run(["run", flow, "--items", items, "--plan", "--diff", "last"], data=data)
+    c.that(r.code != 0 and "items would send" not in r.text, "unless a run was asked for", r)
+    data = os.path.join(s.directory(), "data")
+    r = s.run(["run", flow, "--items", items, "--plan", "--diff", "last"], data=data)
+    c.that(r.code == 3 and "no run of shop/flow here yet" in r.talk, "there is no last run: said", r)
+    s.run(["run", flow, "--items", items], data=data)
+    r = s.run(["run", flow, "--items", items, "--plan"], data=data)
+    c.that(r.code == 0 and "beside run 1" in r.text and "2 the same" in r.text, "there is one", r)
+    r = s.run(["run", flow, "--items", items, "--plan", "--diff", "none"], data=data)
+    c.that(r.code == 0 and "beside" not in r.text, "which may be left out", r)
+    many = items_file(9)
+    r = s.run(["run", flow, "--items", many, "--plan", "--diff", "none"], data=data)
+    c.that(r.text.count("    item ") == 3 and "(6 more; --all shows them)" in r.text, "three of a step are shown, and how many are not", r)
+    r = s.run(["run", flow, "--items", many, "--plan", "--diff", "none", "--all"], data=data)
+    c.that(r.text.count("    item ") == 9 and "more;" not in r.text, "--all shows them", r)
+
+
 def a_person_is_asked(c):
     peer = s.Peer()
     flow, items, data = shop(peer.port), items_file(), os.path.join(s.directory(), "data")
@@ -405,4 +429,4 @@ def weather(c):
 
 
 if __name__ == "__main__":
-    s.main(plan_is_sent, a_person_is_asked, another_request_is_not_sent, only_the_difference, keys, some_of_it, unknown_is_not_answered, killed_while_it_sends, lists, weather)
+    s.main(plan_is_sent, plan_beside, a_person_is_asked, another_request_is_not_sent, only_the_difference, keys, some_of_it, unknown_is_not_answered, killed_while_it_sends, lists, weather)
