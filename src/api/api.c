@@ -35,6 +35,7 @@ static const struct route {
 	{ "POST", "/api/v1/runs/*/resume", post_resume, BODY_NONE },
 	{ "POST", "/api/v1/runs/*/decisions", post_decisions, BODY_JSON },
 	{ "POST", "/api/v1/runs/*/retry", post_retry, BODY_NONE },
+	{ "POST", "/api/v1/runs/*/rerun", post_rerun, BODY_JSON },
 	{ "GET", "/api/v1/runs/*/items", get_items, BODY_NONE },
 	{ "GET", "/api/v1/runs/*/items/*", get_item, BODY_NONE },
 	{ "POST", "/api/v1/files", post_file, BODY_RAW },

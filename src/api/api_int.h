@@ -73,6 +73,14 @@ bool request_page(struct request *rq, size_t *ret_limit, int64_t *ret_after);
 /* A part of the path as a number of 0 or more; false after answering 404. */
 bool request_number(struct request *rq, size_t param, int64_t *ret);
 
+/*
+ * decisions.c: "items" of the body: "all" (NULL), or a list of 1 to STORE_DECIDE_MAX numbers, in the request's arena. NULL, or what is wrong
+ * with them, for people.
+ */
+const char *request_items(struct request *rq, uint64_t **ret_items, size_t *ret_n);
+/* The run's claim, for as long as its rows are changed. False after answering 409: it is executed, here or elsewhere. */
+bool request_claim(struct request *rq, int64_t run);
+
 /* components.c: compiled components by name, as fresh as the store. */
 struct loaded {
 	struct list link;
@@ -135,7 +143,7 @@ void recover_free(struct api *a);
 /* Handlers. */
 typedef void handler(struct request *rq);
 handler get_components, put_component, get_component, get_form, post_submission, post_run, get_entries, get_entry, get_runs, get_run, post_resume,
-	post_decisions, post_retry, delete_run,
+	post_decisions, post_retry, post_rerun, delete_run,
 	get_items, get_item, post_file, get_file;
 
 /* pages.c: the user interface, embedded. True when it answered. */

@@ -188,6 +188,8 @@ static struct value call_of_intent(struct arena *a, const struct item_attempt *x
 	struct value v = value_object(), request = x->request;
 	view_set_str(a, &v, "step", x->step ? x->step->name : STR_NULL);
 	view_set_int(a, &v, "attempt", row->key.attempt);
+	if (row->number) /* asked and answered there */
+		view_set_str(a, &v, "from_run", str_c(arena_printf(a, "%lld", (long long)row->number)));
 	view_set_str(a, &v, "state", STR("unknown outcome"));
 	view_set(a, &v, "intent_at", view_time(a, row->at));
 	view_set(a, &v, "outcome_at", value_null());

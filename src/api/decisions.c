@@ -66,21 +66,32 @@ static int refuse(struct request *rq, const char *text)
 	return -1;
 }
 
-static int read_items(struct request *rq, struct deciding *d)
+const char *request_items(struct request *rq, uint64_t **ret_items, size_t *ret_n)
 {
 	const struct value *items = value_get_c(&rq->body, "items");
+	uint64_t *numbers;
+	*ret_items = NULL;
+	*ret_n = 0;
 	if (value_is_string(items, STR("all")))
-		return 0;
+		return NULL;
 	if (!value_is(items, VALUE_ARRAY) || !items->len || items->len > STORE_DECIDE_MAX)
-		return refuse(rq, "\"items\" must be \"all\", or a list of 1 to 10000 numbers of items");
-	d->items = ARENA_ARRAY(&rq->arena, uint64_t, items->len);
-	for (; d->items && d->n < items->len; d->n++) {
+		return "\"items\" must be \"all\", or a list of 1 to 10000 numbers of items";
+	numbers = ARENA_ARRAY(&rq->arena, uint64_t, items->len);
+	for (size_t i = 0; numbers && i < items->len; i++) {
 		int64_t seq;
-		if (!value_to_int64(value_at(items, d->n), &seq) || seq < 0)
-			return refuse(rq, "\"items\" must hold numbers of items: whole, 0 or more");
-		d->items[d->n] = (uint64_t)seq;
+		if (!value_to_int64(value_at(items, i), &seq) || seq < 0)
+			return "\"items\" must hold numbers of items: whole, 0 or more";
+		numbers[i] = (uint64_t)seq;
 	}
-	return d->items ? 0 : refuse(rq, "too many items");
+	*ret_items = numbers;
+	*ret_n = items->len;
+	return numbers ? NULL : "too many items";
+}
+
+static int read_items(struct request *rq, struct deciding *d)
+{
+	const char *wrong = request_items(rq, &d->items, &d->n);
+	return wrong ? refuse(rq, wrong) : 0;
 }
 
 static int read_decision(struct request *rq, struct deciding *d)
@@ -102,8 +113,7 @@ static int read_decision(struct request *rq, struct deciding *d)
 	return decision_head_write(&d->head, STR("page"), text) < 0 ? refuse(rq, "out of memory") : read_items(rq, d);
 }
 
-/* The run, for as long as its rows are changed. False after answering. */
-static bool claim(struct request *rq, int64_t run)
+bool request_claim(struct request *rq, int64_t run)
 {
 	struct err e = ERR_INIT;
 	if (!live_find(rq->api, run) && store_run_claim(rq->api->config.store, run, &e) == 0)
@@ -170,7 +180,7 @@ static void decide(struct request *rq, struct deciding *d)
 		.items = d->items,
 		.n_items = d->n,
 	};
-	if (!claim(rq, d->run))
+	if (!request_claim(rq, d->run))
 		return;
 	rq->state = d;
 	request_hold(rq);
@@ -229,7 +239,7 @@ static void on_retry_run(void *arg, const struct store_result *result)
 	struct err e = ERR_INIT;
 	if (result->error) {
 		reply_refused(rq, result, d->run);
-	} else if (claim(rq, d->run)) {
+	} else if (request_claim(rq, d->run)) {
 		request_hold(rq);
 		if (store_ledger_drop_problems(rq->api->config.store, d->run, on_dropped, rq, &e) < 0) {
 			store_run_release(rq->api->config.store, d->run);

@@ -59,7 +59,8 @@ static bool is_skipped(const struct store_result *result, uint64_t seq)
 {
 	bool is = false;
 	for (size_t i = 0; i < result->n; i++)
-		if (result->rows[i].key.seq == seq && result->rows[i].kind != LEDGER_MADE)
+		if (result->rows[i].key.seq == seq && result->rows[i].kind != LEDGER_MADE &&
+		    result->rows[i].kind < LEDGER_PLANNED)
 			is = result->rows[i].kind == LEDGER_DECISION && result->rows[i].code == DECISION_SKIP;
 	return is;
 }

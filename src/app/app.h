@@ -117,9 +117,12 @@ struct str app_media_type(struct arena *a, const char *name);
 int app_import(struct app *a, const char *file);
 /* Rules of a component on recorded answers (weir check --answers); returns an exit code. */
 int app_check_answers(struct app *a, const struct component *k, const char *file);
-/* What a run over this input would send first, on stdout; `diff` NULL or a run's number: beside what that run sent. Nothing is sent or kept. Returns an
- * exit code. */
-int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source, const char *diff);
+/* Keep a component's version beside runs, so that they can be resumed from the ledger alone. 0 or -code. */
+int app_version_keep(struct app *a, const struct component *k, struct err *e);
+/* "cli:" and who that is to the system, in `a`. */
+struct str app_who(struct arena *a);
+/* The newest run of the plan's dataflow that has ended, 0 = there is none. */
+int64_t app_last_run(struct app *a, const struct plan *p);
 /* The row of a command by its name. */
 const struct command *app_command(const char *name);
 
@@ -134,6 +137,8 @@ uint64_t *app_items_parse(const struct command *c, const char *text, struct aren
 int app_run_redo(struct app *a, int64_t run, const struct plan *p, const char *step, const uint64_t *items, size_t n_items);
 /* As `weir run --resume`; output NULL = items are not written. An exit code. */
 int app_resume(const struct app_flags *flags, const char *id, const char *output);
+/* The same for a run that was prepared: items go to `output`, NULL = stdout; format, window NULL = as usual. */
+int app_run_prepared(const struct app_flags *flags, int64_t id, const char *output, const char *format, const char *window);
 int cmd_runs_decide(int argc, char **argv); /* runs decide, runs retry */
 
 int cmd_run(int argc, char **argv);

@@ -16,6 +16,21 @@ struct recalled {
 int recalled_open(struct recalled *r, struct app *a, const char *id); /* an exit code, after saying why */
 void recalled_close(struct recalled *r);
 
+/* The item ends at a call that is not the recorded one: a line of it that says so; any line of an item. */
+bool is_would_be_sent(const struct cassette_line *l);
+bool ends_at_call(const struct cassette *now, uint64_t item);
+
+/* Values one after the other, a line each or as one array. */
+struct told_json {
+	FILE *to;
+	bool is_array;
+	size_t n;
+};
+void told_json_write(struct told_json *j, const struct value *v);
+void told_json_end(struct told_json *j);
+/* [{ pointer, recorded, now }], at most CASSETTE_DIFFERENCES_MAX, borrowing the values. */
+struct value differences_value(struct arena *a, const struct value *recorded, const struct value *now);
+
 /* A finding in words, with its differences; nothing for what is the same. */
 void finding_write(struct buf *b, const struct cassette_finding *f);
 /* "3" or "0-9". */

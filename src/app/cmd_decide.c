@@ -5,6 +5,7 @@
 #include "api/views.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "step/redo.h"
 
 #include <pwd.h>
 #include <stdlib.h>
@@ -62,11 +63,10 @@ static bool run_parse(struct deciding *d)
 	return true;
 }
 
-/* "cli:" and who that is to the system. */
-static struct str who(struct deciding *d)
+struct str app_who(struct arena *a)
 {
 	const struct passwd *p = getpwuid(getuid());
-	return str_c(p ? arena_printf(&d->arena, "cli:%s", p->pw_name) : arena_printf(&d->arena, "cli:%u", (unsigned)getuid()));
+	return str_c(p ? arena_printf(a, "cli:%s", p->pw_name) : arena_printf(a, "cli:%u", (unsigned)getuid()));
 }
 
 static bool texts_prepare(struct deciding *d)
@@ -81,7 +81,7 @@ static bool texts_prepare(struct deciding *d)
 		return app_usage(d->command, "--result: %s", e.msg), false;
 	if (d->result_text && json_write(&d->body, &result, JSON_COMPACT) < 0)
 		return app_usage(d->command, "--result: larger than %u MiB", DECISION_RESULT_MAX >> 20), false;
-	return decision_head_write(&d->head, who(d), str_c(d->note ? d->note : "")) == 0;
+	return decision_head_write(&d->head, app_who(&d->arena), str_c(d->note ? d->note : "")) == 0;
 }
 
 /* The run is ours while its rows are changed. */
@@ -144,37 +144,10 @@ static int decide(struct deciding *d)
 /* ---- again from a step ---- */
 
 struct redoing {
-	uint32_t steps[STEPS_MAX], fixed[STEPS_MAX];
-	struct redo_row row;
+	struct step_redo what;
 	uint64_t dropped;
 	int64_t stuck; /* step that refuses */
 };
-
-static void redo_add(struct redoing *r, const struct plan *p, size_t step, size_t from)
-{
-	for (size_t i = 0; i < r->row.n_steps; i++)
-		if (r->steps[i] == step)
-			return;
-	const struct plan_step *s = &p->steps[step];
-	r->steps[r->row.n_steps++] = (uint32_t)step;
-	if (step != from && step_writes_once(s))
-		r->fixed[r->row.n_fixed++] = (uint32_t)step;
-}
-
-/* The step and all behind it: steps that are added while it goes on are looked at, too. */
-static void redo_steps(struct redoing *r, const struct plan *p, size_t from)
-{
-	redo_add(r, p, from, from);
-	for (size_t i = 0; i < r->row.n_steps; i++) {
-		const struct plan_step *s = &p->steps[r->steps[i]];
-		for (size_t k = 0; k < s->n_followers; k++)
-			redo_add(r, p, s->followers[k], from);
-		for (size_t k = 0; k < s->n_error_followers; k++)
-			redo_add(r, p, s->error_followers[k], from);
-	}
-	r->row.steps = r->steps;
-	r->row.fixed = r->fixed;
-}
 
 static void on_redone(void *arg, const struct store_result *result)
 {
@@ -187,19 +160,19 @@ static int redo(struct app *a, const struct plan *p, struct redoing *r)
 {
 	struct app_wait wait = { .app = a, .use = on_redone, .arg = r };
 	struct err e = ERR_INIT;
-	if (store_run_claim(a->store, r->row.run, &e) < 0) {
-		app_say("run %lld is being executed; do this when it has ended", (long long)r->row.run);
+	if (store_run_claim(a->store, r->what.row.run, &e) < 0) {
+		app_say("run %lld is being executed; do this when it has ended", (long long)r->what.row.run);
 		return EXIT_INVALID;
 	}
-	int code = store_ledger_redo(a->store, &r->row, app_wait_done, &wait, &e);
+	int code = store_ledger_redo(a->store, &r->what.row, app_wait_done, &wait, &e);
 	if (code == 0)
 		code = app_wait(&wait);
-	store_run_release(a->store, r->row.run);
+	store_run_release(a->store, r->what.row.run);
 	if (code == 0 && r->dropped)
 		return EXIT_OK;
 	if (code == 0)
-		app_say("run %lld has nothing recorded at step \"%.*s\" or behind it that could be done again", (long long)r->row.run,
-			STR_ARG(p->steps[r->steps[0]].name));
+		app_say("run %lld has nothing recorded at step \"%.*s\" or behind it that could be done again", (long long)r->what.row.run,
+			STR_ARG(p->steps[r->what.steps[0]].name));
 	else if (wait.error == STORE_CONFLICT)
 		app_say("step \"%.*s\" %s; nothing was changed", STR_ARG(p->steps[r->stuck].name), wait.detail);
 	else
@@ -210,19 +183,18 @@ static int redo(struct app *a, const struct plan *p, struct redoing *r)
 int app_run_redo(struct app *a, int64_t run, const struct plan *p, const char *step, const uint64_t *items, size_t n_items)
 {
 	auto_free struct redoing *r = alloc_calloc(1, sizeof(*r));
-	if (!r || p->n_steps > STEPS_MAX) {
+	if (!r) {
 		app_say("out of memory");
 		return EXIT_RUN_FAILED;
 	}
-	for (size_t i = 0; i < p->n_steps; i++) {
-		if (!str_eq_c(p->steps[i].name, step))
-			continue;
-		r->row = (struct redo_row){ .run = run, .items = items, .n_items = n_items };
-		redo_steps(r, p, i);
-		return redo(a, p, r);
+	if (!step_redo_from(&r->what, p, str_c(step))) {
+		app_say("--from %s: the dataflow of run %lld has no step of that name", step, (long long)run);
+		return EXIT_INVALID;
 	}
-	app_say("--from %s: the dataflow of run %lld has no step of that name", step, (long long)run);
-	return EXIT_INVALID;
+	r->what.row.run = run;
+	r->what.row.items = items;
+	r->what.row.n_items = n_items;
+	return redo(a, p, r);
 }
 
 /* ---- the failed ones again ---- */

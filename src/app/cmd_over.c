@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What would be sent: a changed file over yesterday's ledger (weir run FILE --over ID), and a run that stops at each
- * item's first call (--plan). Nothing is sent and nothing is kept.
+ * A changed file over yesterday's ledger (weir run FILE --over ID): what would be sent, and what would come out.
+ * Nothing is sent and nothing is kept, unless it is asked for by --send, and then only what was not answered yesterday.
  */
-#include "app/cassettes.h"
+#include "app/sending.h"
 
 #include "app/source.h"
-#include "base/clock.h"
 
 #include <string.h>
 
 #define STRETCH 64  /* items compared at once */
-#define SHOWN_MAX 3 /* differences, or requests, shown of one step */
+#define SHOWN_MAX 3 /* differences shown of one step */
 
 /* What is told of one step, or of all outputs. */
 struct tally {
@@ -23,7 +22,12 @@ struct tally {
 
 struct over {
 	struct app app;
-	const char *id;
+	const char *id, *send, *format, *output, *window;
+	bool yes, all;
+	FILE *to;
+	bool is_json;
+	struct told_json json;
+	struct sending sending;
 	struct recalled run;
 	struct plan *plan;
 	struct tally calls[STEPS_MAX], entries, outputs, problems;
@@ -50,63 +54,139 @@ static struct tally *tally_of(struct over *x, const struct cassette_finding *f)
 	return &x->calls[x->n_calls++];
 }
 
-static void tally_add(struct tally *t, const struct cassette_finding *f)
+static void tally_add(const struct over *x, struct tally *t, const struct cassette_finding *f)
 {
 	t->same += f->verdict == CASSETTE_SAME;
 	t->changed += f->verdict == CASSETTE_CHANGED;
 	t->new += f->verdict == CASSETTE_NEW;
 	t->gone += f->verdict == CASSETTE_GONE;
-	if (f->verdict == CASSETTE_SAME || t->shown++ >= SHOWN_MAX)
+	if (f->verdict == CASSETTE_SAME || (t->shown++ >= SHOWN_MAX && !x->all))
 		return;
-	t->text.max = 1u << 20;
+	t->text.max = x->all ? (size_t)CASSETTE_MAX_BYTES : 1u << 20;
 	finding_write(&t->text, f);
 }
 
-static bool ends_at_call(const struct cassette_finding *f)
+static bool is_at_call(const struct cassette_finding *f)
 {
 	return f->kind == CASSETTE_PROBLEM && value_is_string(value_get_c(f->now, "type"), STR("would_be_sent"));
 }
 
-/* Does the item end, now, at a call that would be sent? What stood behind it is not gone, nobody has come there. */
-static bool item_ends_at_call(const struct over *x, uint64_t item)
+bool is_would_be_sent(const struct cassette_line *l)
 {
-	for (size_t i = 0; i < x->now->n; i++) {
-		const struct cassette_line *l = &x->now->lines[i];
-		if (l->item == item &&
-		    value_is_string(value_get_c(value_get_c(&l->v, "problem"), "type"), STR("would_be_sent")))
+	return value_is_string(value_get_c(value_get_c(&l->v, "problem"), "type"), STR("would_be_sent"));
+}
+
+/* What stood behind such a call is not gone: nobody has come there. */
+bool ends_at_call(const struct cassette *now, uint64_t item)
+{
+	for (size_t i = 0; i < now->n; i++)
+		if (now->lines[i].item == item && is_would_be_sent(&now->lines[i]))
 			return true;
-	}
 	return false;
+}
+
+/* ---- for machines ---- */
+
+void told_json_write(struct told_json *j, const struct value *v)
+{
+	auto_buf struct buf b = { .max = 4 * (size_t)CASSETTE_MAX_BYTES };
+	(void)json_write(&b, v, JSON_COMPACT);
+	fprintf(j->to, "%s%.*s%s",
+		!j->is_array ? ""
+		: j->n	     ? ",\n"
+			     : "[\n",
+		STR_ARG(buf_str(&b)), j->is_array ? "" : "\n");
+	j->n++;
+}
+
+void told_json_end(struct told_json *j)
+{
+	if (j->is_array)
+		fprintf(j->to, "%s]\n", j->n ? "\n" : "[");
+}
+
+struct differences {
+	struct arena *a;
+	struct value list;
+};
+
+static void on_difference(void *arg, struct str pointer, const struct value *recorded, const struct value *now)
+{
+	struct differences *d = arg;
+	struct value one = value_object();
+	(void)value_set(d->a, &one, STR("pointer"), value_string_copy(d->a, pointer));
+	if (recorded)
+		(void)value_set(d->a, &one, STR("recorded"), *recorded);
+	if (now)
+		(void)value_set(d->a, &one, STR("now"), *now);
+	(void)value_push(d->a, &d->list, one);
+}
+
+struct value differences_value(struct arena *a, const struct value *recorded, const struct value *now)
+{
+	struct differences d = { .a = a, .list = value_array() };
+	(void)cassette_diff(recorded, now, on_difference, &d);
+	return d.list;
+}
+
+static void finding_tell(struct over *x, const struct cassette_finding *f)
+{
+	static const char *const kinds[] = { [CASSETTE_CALL] = "request",
+					     [CASSETTE_ENTRY] = "entry",
+					     [CASSETTE_OUTPUT] = "output",
+					     [CASSETTE_PROBLEM] = "problem" };
+	static const char *const verdicts[] = { "same", "changed", "new", "gone" };
+	auto_arena struct arena a = { 0 };
+	struct value v = value_object();
+	arena_init(&a, 0);
+	(void)value_set(&a, &v, STR("item"), value_int(&a, (int64_t)f->item));
+	(void)value_set(&a, &v, STR("kind"), value_string(str_c(kinds[f->kind])));
+	if (f->kind != CASSETTE_OUTPUT)
+		(void)value_set(&a, &v, STR("step"), value_string(f->step));
+	(void)value_set(&a, &v, STR("verdict"), value_string(str_c(verdicts[f->verdict])));
+	if (f->recorded && f->verdict != CASSETTE_SAME)
+		(void)value_set(&a, &v, STR("recorded"), *f->recorded);
+	if (f->now && f->verdict != CASSETTE_SAME)
+		(void)value_set(&a, &v, STR("now"), *f->now);
+	if (f->verdict == CASSETTE_CHANGED)
+		(void)value_set(&a, &v, STR("differences"), differences_value(&a, f->recorded, f->now));
+	told_json_write(&x->json, &v);
 }
 
 static void on_finding(void *arg, const struct cassette_finding *f)
 {
 	struct over *x = arg;
-	if (ends_at_call(f))
+	if (is_at_call(f))
 		x->would_send++;
-	else if (f->verdict != CASSETTE_GONE || !item_ends_at_call(x, f->item))
-		tally_add(tally_of(x, f), f);
+	else if (f->verdict == CASSETTE_GONE && ends_at_call(x->now, f->item))
+		return;
+	else if (x->is_json)
+		finding_tell(x, f);
+	else
+		tally_add(x, tally_of(x, f), f);
 }
 
-static void tally_print(struct tally *t, struct str name)
+/* ---- for people ---- */
+
+static void tally_print(const struct over *x, struct tally *t, struct str name)
 {
 	static const char *const words[] = { "the same", "changed", "new", "no longer there" };
 	const uint64_t counts[] = { t->same, t->changed, t->new, t->gone };
 	bool any = false;
-	printf("  %.*s: ", STR_ARG(name));
+	fprintf(x->to, "  %.*s: ", STR_ARG(name));
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
 		if (counts[i]) {
-			printf("%s%llu %s", any ? ", " : "", (unsigned long long)counts[i], words[i]);
+			fprintf(x->to, "%s%llu %s", any ? ", " : "", (unsigned long long)counts[i], words[i]);
 			any = true;
 		}
-	printf("%s\n", any ? "" : "none");
+	fprintf(x->to, "%s\n", any ? "" : "none");
 	struct str rest = buf_str(&t->text);
 	while (rest.len) {
 		struct str line = str_split(&rest, '\n');
-		printf("    %.*s\n", STR_ARG(line));
+		fprintf(x->to, "    %.*s\n", STR_ARG(line));
 	}
-	if (t->shown > SHOWN_MAX)
-		printf("    (%u more)\n", t->shown - SHOWN_MAX);
+	if (t->shown > SHOWN_MAX && !x->all)
+		fprintf(x->to, "    (%u more; --all shows them)\n", t->shown - SHOWN_MAX);
 	buf_done(&t->text);
 }
 
@@ -120,12 +200,18 @@ static uint64_t stretch_compare(struct over *x, uint64_t from, uint64_t to)
 	cassette_init(&then);
 	cassette_init(&now);
 	if (cassette_record(&tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, from, to, &items, &x->e) == 0 &&
-	    items && cassette_play(&tape, &play, &then, &x->e) == 0 && cassette_update(&tape, &then) == 0) {
+	    items && cassette_play(&tape, &play, &then, &x->e) == 0 && cassette_complete(&tape, &then) == 0) {
 		play.plan = x->plan;
 		play.stops_at_changes = true;
+		if (x->send) {
+			play.on_request = sending_on_request;
+			play.arg = &x->sending;
+		}
 		x->now = &now;
 		if (cassette_play(&tape, &play, &now, &x->e) == 0)
 			(void)cassette_compare(&tape, &now, false, on_finding, x);
+		if (x->send)
+			sending_stretch(&x->sending, &tape);
 	}
 	x->items += items;
 	cassette_done(&now);
@@ -136,14 +222,32 @@ static uint64_t stretch_compare(struct over *x, uint64_t from, uint64_t to)
 
 static void over_print(struct over *x)
 {
-	printf("requests\n");
+	fprintf(x->to, "requests\n");
 	for (size_t i = 0; i < x->n_calls; i++)
-		tally_print(&x->calls[i], x->calls[i].step);
-	tally_print(&x->entries, STR("entries"));
-	tally_print(&x->outputs, STR("outputs"));
-	tally_print(&x->problems, STR("problems"));
-	printf("%llu items of run %s, %llu of them end at a call that would be sent; nothing was sent\n",
-	       (unsigned long long)x->items, x->id, (unsigned long long)x->would_send);
+		tally_print(x, &x->calls[i], x->calls[i].step);
+	tally_print(x, &x->entries, STR("entries"));
+	tally_print(x, &x->outputs, STR("outputs"));
+	tally_print(x, &x->problems, STR("problems"));
+	fprintf(x->to, "%llu items of run %s, %llu of them end at a call that would be sent%s\n",
+		(unsigned long long)x->items, x->id, (unsigned long long)x->would_send,
+		x->send ? "" : "; nothing was sent");
+}
+
+static void over_end(struct over *x)
+{
+	auto_arena struct arena a = { 0 };
+	struct value v = value_object(), summary = value_object();
+	if (!x->is_json) {
+		over_print(x);
+		return;
+	}
+	arena_init(&a, 0);
+	(void)value_set(&a, &summary, STR("over"), value_int(&a, x->run.row.id));
+	(void)value_set(&a, &summary, STR("items"), value_int(&a, (int64_t)x->items));
+	(void)value_set(&a, &summary, STR("would_send"), value_int(&a, (int64_t)x->would_send));
+	(void)value_set(&a, &v, STR("summary"), summary);
+	told_json_write(&x->json, &v);
+	told_json_end(&x->json);
 }
 
 /* The changed file, for the environment of the run. */
@@ -158,206 +262,91 @@ static int changed_load(struct over *x, const char *file)
 	return x->plan ? EXIT_OK : app_refusal(EXIT_INVALID);
 }
 
+static int over_send(struct over *x, int64_t *ret_run)
+{
+	struct sending *s = &x->sending;
+	bool goes = false;
+	s->donor = &x->run;
+	s->shown_as = x->run.row;
+	int code = sending_choose(s);
+	if (code == EXIT_OK)
+		code = sending_prepare(s, x->yes, &goes);
+	*ret_run = goes ? s->id : 0;
+	return code;
+}
+
+static int args_check(struct over *x, int argc, char **argv, int first)
+{
+	enum item_format format = FORMAT_NDJSON;
+	const struct command *c = app_command("run");
+	if (first + 1 != argc)
+		return app_usage(c, "--over wants the changed file, as in `weir run weather.yaml --over 17`");
+	if (!x->send && (x->yes || x->output || x->window))
+		return app_usage(c, "--yes, -o and --window go with --send: without it nothing is sent");
+	if (!x->send && x->format && (!format_parse(x->format, &format) || format == FORMAT_CSV))
+		return app_usage(c, "--format %s: what differs is written as json or ndjson", x->format);
+	x->to = x->send ? stderr : stdout; /* where a run follows, stdout is its items' */
+	x->is_json = !x->send && x->format;
+	x->json = (struct told_json){ .to = x->to, .is_array = format == FORMAT_JSON };
+	return !x->send || sending_may_ask(x->yes) ? EXIT_OK : EXIT_USAGE;
+}
+
+/* A run that is under way may be answered meanwhile; what it was asked is then asked twice. */
+static int donor_check(const struct over *x)
+{
+	if (!x->send || x->run.row.state != RUN_RUNNING)
+		return EXIT_OK;
+	app_say("run %s has not ended: go on with it first (weir run --resume %s), then send what differs", x->id,
+		x->id);
+	return EXIT_INVALID;
+}
+
+static int over_go(struct over *x, const char *file, int64_t *ret_run)
+{
+	int code = recalled_open(&x->run, &x->app, x->id);
+	if (code == EXIT_OK)
+		code = donor_check(x);
+	if (code == EXIT_OK)
+		code = changed_load(x, file);
+	if (code != EXIT_OK)
+		return code;
+	sending_init(&x->sending, &x->app, x->plan, x->send);
+	for (uint64_t at = 0; stretch_compare(x, at, at + STRETCH - 1) > 0;)
+		at += STRETCH;
+	if (x->e.code) {
+		app_say("%s", x->e.msg);
+		return app_refusal(EXIT_RUN_FAILED);
+	}
+	over_end(x);
+	return x->send ? over_send(x, ret_run) : EXIT_OK;
+}
+
 int cmd_run_over(int argc, char **argv)
 {
 	struct over x = { 0 };
-	const struct flag flags[] = { { .name = "over", .value = &x.id }, { .name = NULL } };
+	const struct flag flags[] = {
+		{ .name = "over", .value = &x.id },
+		{ .name = "send", .value = &x.send },
+		{ .name = "yes", .present = &x.yes },
+		{ .name = "all", .present = &x.all },
+		{ .name = "output", .letter = 'o', .value = &x.output },
+		{ .name = "format", .value = &x.format },
+		{ .name = "window", .value = &x.window },
+		{ .name = NULL },
+	};
 	int first, code = EXIT_USAGE;
+	int64_t run = 0;
 	if (app_flags_parse(app_command("run"), argc, argv, &x.app.flags, flags, &first))
-		code = first + 1 == argc
-			   ? app_open(&x.app, true)
-			   : app_usage(app_command("run"),
-				       "--over wants the changed file, as in `weir run weather.yaml --over 17`");
+		code = args_check(&x, argc, argv, first);
+	x.all |= x.app.flags.verbose;
 	if (code == EXIT_OK)
-		code = recalled_open(&x.run, &x.app, x.id);
+		code = app_open(&x.app, true);
 	if (code == EXIT_OK)
-		code = changed_load(&x, argv[first]);
-	for (uint64_t at = 0; code == EXIT_OK && stretch_compare(&x, at, at + STRETCH - 1) > 0;)
-		at += STRETCH;
-	if (x.e.code) {
-		app_say("%s", x.e.msg);
-		code = app_refusal(EXIT_RUN_FAILED);
-	}
-	if (code == EXIT_OK)
-		over_print(&x);
+		code = over_go(&x, argv[first], &run);
+	struct app_flags kept = x.app.flags;
+	sending_done(&x.sending);
 	plan_unref(x.plan);
 	recalled_close(&x.run);
 	app_close(&x.app);
-	return code;
-}
-
-/* ---- the plan of a run ---- */
-
-/* All of the source on a cassette that has no answers. */
-static int input_take(struct app *a, const struct run_source *source, struct cassette *c, struct err *e)
-{
-	struct json_options opt = { .copy = true, .max_bytes = RUN_LINE_MAX };
-	uint64_t item = 0;
-	for (enum source_verdict v = SOURCE_MORE; v == SOURCE_MORE;) {
-		auto_buf struct buf lines = { .max = RUN_LINE_MAX + (1u << 20) };
-		uint32_t count = 0;
-		v = source->read(source->arg, &lines, 1u << 16, &count, e);
-		if (v == SOURCE_LATER)
-			return err_set(e, ERR_STATE, "a plan wants its items from a file");
-		for (struct str rest = buf_str(&lines); count > 0; count--) {
-			struct cassette_line l = { .kind = CASSETTE_INPUT, .item = item++, .v = value_object() };
-			struct value input;
-			if (item > CASSETTE_MAX_ITEMS)
-				return err_set(e, ERR_LIMIT, "a plan takes up to %d items", CASSETTE_MAX_ITEMS);
-			if (json_parse(&c->arena, str_split(&rest, '\n'), &opt, &input, NULL, e) < 0 ||
-			    value_set(&c->arena, &l.v, STR("input"), input) < 0 || !cassette_add(c, &l))
-				return e->code ? e->code : err_set(e, ERR_NO_MEMORY, "out of memory");
-		}
-	}
-	return e->code;
-}
-
-static void request_print(const struct cassette_line *l)
-{
-	const struct value *request = value_get_c(&l->v, "request"), *body = value_get_c(request, "body");
-	const struct value *method = value_get_c(request, "method"), *url = value_get_c(request, "url");
-	auto_buf struct buf b = { .max = 1u << 26 };
-	if (value_is(method, VALUE_STRING) && value_is(url, VALUE_STRING))
-		printf("    item %llu: %.*s %.*s\n", (unsigned long long)l->item, STR_ARG(value_text(method)),
-		       STR_ARG(value_text(url)));
-	for (uint32_t i = 0; value_is(body, VALUE_OBJECT) && i < body->len && i < 1; i++) {
-		(void)json_write(&b, &body->members[i].value, JSON_COMPACT);
-		printf("      %.*s%s\n", STR_ARG(str_clip(buf_str(&b), 400)), b.len > 400 ? "..." : "");
-	}
-}
-
-static bool is_call(const struct plan_step *s)
-{
-	return strcmp(s->kind->name, "execute_api_call") == 0;
-}
-
-static void step_print(const struct plan_step *s, const struct cassette *now)
-{
-	auto_arena struct arena a = { 0 };
-	uint64_t n = 0;
-	arena_init(&a, 0);
-	for (size_t i = 0; i < now->n; i++)
-		n += now->lines[i].kind == CASSETTE_CALL && str_eq(now->lines[i].step, s->name);
-	struct str detail = s->kind->detail ? s->kind->detail(s, &a) : STR_NULL,
-		   promise = s->kind->promise ? s->kind->promise(s, &a) : STR_NULL;
-	printf("%.*s: %.*s, %llu request%s", STR_ARG(s->name), STR_ARG(detail), (unsigned long long)n,
-	       n == 1 ? "" : "s");
-	printf(promise.len ? " (%.*s)\n" : "%.*s\n", STR_ARG(promise));
-	for (size_t i = 0, shown = 0; i < now->n && shown < SHOWN_MAX; i++)
-		if (now->lines[i].kind == CASSETTE_CALL && str_eq(now->lines[i].step, s->name)) {
-			request_print(&now->lines[i]);
-			shown++;
-		}
-	if (!n)
-		printf("    not known before the calls in front of it are answered, or no item comes here\n");
-}
-
-static void plan_print(const struct plan *plan, const struct cassette *now)
-{
-	uint64_t done = 0, failed = 0, at_call = 0;
-	for (size_t i = 0; i < plan->n_steps; i++)
-		if (is_call(&plan->steps[i]))
-			step_print(&plan->steps[i], now);
-	for (size_t i = 0; i < now->n; i++) {
-		const struct cassette_line *l = &now->lines[i];
-		const struct value *problem = value_get_c(&l->v, "problem");
-		bool is_sent = value_is_string(value_get_c(problem, "type"), STR("would_be_sent"));
-		done += l->kind == CASSETTE_OUTPUT;
-		at_call += is_sent;
-		failed += l->kind == CASSETTE_PROBLEM && !is_sent;
-		if (l->kind == CASSETTE_PROBLEM && !is_sent && failed <= SHOWN_MAX &&
-		    value_is(value_get_c(problem, "detail"), VALUE_STRING))
-			printf("item %llu fails: %.*s\n", (unsigned long long)l->item,
-			       STR_ARG(value_text(value_get_c(problem, "detail"))));
-	}
-	printf("%llu items would send, %llu fail before, %llu need no call; nothing was sent\n",
-	       (unsigned long long)at_call, (unsigned long long)failed, (unsigned long long)done);
-}
-
-/* The calls of a recorded run, and what its scripts took for the time and for chance, under the items that are to come.
- */
-static int recorded_take(struct over *x, struct cassette *tape, struct err *e)
-{
-	uint64_t items = 0;
-	size_t n = 0;
-	if (cassette_record(tape, x->app.loop, x->app.store, &x->run.row, x->run.plan, 0, CASSETTE_MAX_ITEMS, &items,
-			    e) < 0)
-		return e->code;
-	for (size_t i = 0; i < tape->n; i++)
-		if (tape->lines[i].kind == CASSETTE_CALL)
-			tape->lines[n++] = tape->lines[i];
-	tape->n = n;
-	return 0;
-}
-
-/* Calls of items that are not there this time are no part of the comparison. */
-static void calls_without_items_drop(struct cassette *tape)
-{
-	size_t n = 0;
-	uint64_t items = 0;
-	for (size_t i = 0; i < tape->n; i++)
-		items += tape->lines[i].kind == CASSETTE_INPUT;
-	for (size_t i = 0; i < tape->n; i++)
-		if (tape->lines[i].item < items)
-			tape->lines[n++] = tape->lines[i];
-	tape->n = n;
-	cassette_sort(tape);
-}
-
-static void on_call(void *arg, const struct cassette_finding *f)
-{
-	struct over *x = arg;
-	if (f->kind == CASSETTE_CALL)
-		on_finding(x, f);
-}
-
-static void diff_print(struct over *x, const struct cassette *tape, const struct cassette *now)
-{
-	x->now = now;
-	(void)cassette_compare(tape, now, false, on_call, x);
-	printf("beside run %s\n", x->id);
-	for (size_t i = 0; i < x->n_calls; i++)
-		tally_print(&x->calls[i], x->calls[i].step);
-}
-
-static int plan_show(struct over *x, const struct run_source *source, struct cassette *tape, struct cassette *now,
-		     struct err *e)
-{
-	struct cassette_play play = {
-		.loop = x->app.loop, .scripts = x->app.services.scripts, .plan = x->plan, .stops_at_changes = true
-	};
-	tape->now = clock_wall();
-	tape->run = 1;
-	if (x->id && recorded_take(x, tape, e) < 0)
-		return e->code;
-	tape->component = x->plan->component->name;
-	tape->dataflow = x->plan->dataflow->name;
-	tape->env = x->plan->env;
-	if (input_take(&x->app, source, tape, e) < 0)
-		return e->code;
-	calls_without_items_drop(tape);
-	if (cassette_play(tape, &play, now, e) < 0)
-		return e->code;
-	plan_print(x->plan, now);
-	if (x->id)
-		diff_print(x, tape, now);
-	return 0;
-}
-
-int app_run_plan(struct app *a, struct plan *plan, const struct run_source *source, const char *diff)
-{
-	struct over x = { .app = *a, .plan = plan, .id = diff };
-	struct cassette tape, now;
-	struct err e = ERR_INIT;
-	int code = diff ? recalled_open(&x.run, a, diff) : EXIT_OK;
-	cassette_init(&tape);
-	cassette_init(&now);
-	if (code == EXIT_OK && plan_show(&x, source, &tape, &now, &e) < 0) {
-		app_say("%s", e.msg);
-		code = app_refusal(EXIT_INVALID);
-	}
-	cassette_done(&now);
-	cassette_done(&tape);
-	recalled_close(&x.run);
-	return code;
+	return run ? app_run_prepared(&kept, run, x.output, x.format, x.window) : code;
 }

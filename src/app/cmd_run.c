@@ -2,10 +2,14 @@
 /* weir run: a dataflow without a server. */
 #include "app/progress.h"
 
+#include "app/plan.h"
+#include "app/sending.h"
+
 #include "base/clock.h"
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RUN_UPLOADS_MAX 64 /* files of one command line */
 
@@ -18,7 +22,7 @@ struct upload {
 struct run_command {
 	struct app app;
 	const struct command *command;
-	const char *file, *items, *output, *format, *resume, *window, *from, *from_items, *diff;
+	const char *file, *items, *output, *format, *resume, *window, *from, *from_items, *diff, *send;
 	struct arena arena;
 	struct value data; /* of -d */
 	bool has_data;
@@ -35,6 +39,7 @@ struct run_command {
 	bool is_over, by_network;
 	enum run_state state;
 	bool is_plan;	/* --plan: say what would be sent */
+	bool yes, all;	/* of --plan */
 	bool has_ended; /* --resume of a run that needs no more work */
 	bool retries;	/* --retry-failed */
 	bool discards;	/* nobody wants the items */
@@ -81,6 +86,9 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		{ .name = "window", .value = &rc->window },
 		{ .name = "plan", .present = &rc->is_plan },
 		{ .name = "diff", .value = &rc->diff },
+		{ .name = "send", .value = &rc->send },
+		{ .name = "yes", .present = &rc->yes },
+		{ .name = "all", .present = &rc->all },
 		{ .name = NULL },
 	};
 	int first;
@@ -99,8 +107,12 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		rc->from_items = TAKE(rc->items);
 	if (rc->retries && !rc->resume)
 		return app_usage(rc->command, "--retry-failed: of which run? Add --resume ID"), false;
-	if (rc->diff && !rc->is_plan)
-		return app_usage(rc->command, "--diff goes with --plan"), false;
+	if ((rc->diff || rc->all) && !rc->is_plan)
+		return app_usage(rc->command, "--diff and --all go with --plan"), false;
+	if ((rc->send && !rc->is_plan) || (rc->yes && !rc->send))
+		return app_usage(rc->command, rc->send ? "--send goes with --plan, or with --over ID" : "--yes goes with --send"), false;
+	if (rc->is_plan && !rc->send && (rc->output || rc->window))
+		return app_usage(rc->command, "-o and --window go with --send: without it a plan sends nothing"), false;
 	if (rc->is_plan && (rc->resume || rc->n_uploads))
 		return app_usage(rc->command, "--plan shows what a new run would send; leave --resume and files out"), false;
 	if (rc->has_data && rc->items)
@@ -175,25 +187,18 @@ static int resume_prepare(struct run_command *rc)
 	return EXIT_OK;
 }
 
-/* Keep the component's version beside the run, so that it can be resumed from the ledger alone. */
-static int version_keep(struct run_command *rc, const struct component *k)
+int app_version_keep(struct app *a, const struct component *k, struct err *e)
 {
-	struct buf source;
-	struct app_wait wait = { .app = &rc->app };
-	buf_init(&source, DOC_MAX_BYTES * 4);
-	if (json_write(&source, component_root(k), JSON_COMPACT) < 0) {
-		app_say("the component cannot be kept with its run: out of memory");
-		buf_done(&source);
-		return EXIT_RUN_FAILED;
-	}
+	auto_buf struct buf source = { .max = DOC_MAX_BYTES * 4 };
+	struct app_wait wait = { .app = a };
+	if (json_write(&source, component_root(k), JSON_COMPACT) < 0)
+		return err_set(e, ERR_NO_MEMORY, "the component cannot be kept with its run: out of memory");
 	struct component_row row = { .name = k->name, .version = str_c(k->version), .source = buf_str(&source) };
-	if (store_component_put(rc->app.store, &row, app_wait_done, &wait, &rc->error) < 0 || app_wait(&wait) < 0) {
-		app_say("the component cannot be kept with its run: %s", wait.is_done ? wait.detail : rc->error.msg);
-		buf_done(&source);
-		return EXIT_RUN_FAILED;
-	}
-	buf_done(&source);
-	return EXIT_OK;
+	if (store_component_put(a->store, &row, app_wait_done, &wait, e) < 0)
+		return err_wrap(e, "the component cannot be kept with its run");
+	if (app_wait(&wait) < 0)
+		return err_set(e, ERR_IO, "the component cannot be kept with its run: %s", wait.detail);
+	return 0;
 }
 
 static int file_prepare(struct run_command *rc)
@@ -207,7 +212,11 @@ static int file_prepare(struct run_command *rc)
 	if (!k)
 		return app_refusal(EXIT_INVALID);
 	rc->plan = app_plan(&rc->app, k, dataflow);
-	int code = rc->plan ? version_keep(rc, k) : app_refusal(EXIT_INVALID);
+	int code = rc->plan ? EXIT_OK : app_refusal(EXIT_INVALID);
+	if (code == EXIT_OK && app_version_keep(&rc->app, k, &rc->error) < 0) {
+		app_say("%s", rc->error.msg);
+		code = EXIT_RUN_FAILED;
+	}
 	component_unref(k);
 	return code;
 }
@@ -359,11 +368,43 @@ static int exit_code(const struct run_command *rc)
 	}
 }
 
-/* No environment is looked for, and the store is opened only to read what a run has sent. */
-static int plan_all(struct run_command *rc)
+static bool has_store(const struct app_flags *flags)
+{
+	char dir[4096], path[4096 + 16];
+	app_data_dir(flags, dir, sizeof(dir));
+	(void)snprintf(path, sizeof(path), "%s/weir.db", dir);
+	return access(path, F_OK) == 0;
+}
+
+static bool is_memory(const struct app_flags *flags)
+{
+	char dir[4096];
+	app_data_dir(flags, dir, sizeof(dir));
+	return strcmp(dir, APP_NO_DIR) == 0;
+}
+
+/* The last run is shown where there is one: a store that cannot be opened is said, and does not stop a plan that nobody asked to compare. */
+static int plan_open(struct run_command *rc)
+{
+	bool is_asked = rc->send || (rc->diff && strcmp(rc->diff, "none") != 0);
+	struct app_flags flags = rc->app.flags;
+	int code = app_open(&rc->app, is_asked || (!rc->diff && has_store(&flags)));
+	if (code == EXIT_OK || is_asked || !has_store(&flags))
+		return code;
+	app_close(&rc->app);
+	rc->app = (struct app){ .flags = flags };
+	return app_open(&rc->app, false);
+}
+
+/* No environment is looked for, and the store is opened only to read what a run has sent, or to send. */
+static int plan_all(struct run_command *rc, int64_t *ret_run)
 {
 	struct str dataflow;
-	int code = app_open(&rc->app, rc->diff != NULL);
+	if (rc->send && !sending_may_ask(rc->yes))
+		return EXIT_USAGE;
+	if (rc->send && is_memory(&rc->app.flags))
+		return app_usage(rc->command, "--send prepares a run in the data directory: %s is none", APP_NO_DIR);
+	int code = plan_open(rc);
 	struct component *k = code == EXIT_OK ? app_component(&rc->app, rc->file, &dataflow) : NULL;
 	rc->plan = k ? app_plan(&rc->app, k, dataflow) : NULL;
 	component_unref(k);
@@ -371,14 +412,18 @@ static int plan_all(struct run_command *rc)
 		code = rc->plan ? source_prepare(rc) : app_refusal(EXIT_INVALID);
 	if (code != EXIT_OK)
 		return code;
-	struct run_source source = source_face(rc->source);
-	return app_run_plan(&rc->app, rc->plan, &source, rc->diff);
+	struct plan_wish wish = { .plan = rc->plan,
+				  .source = source_face(rc->source),
+				  .diff = rc->diff,
+				  .send = rc->send,
+				  .format = rc->format,
+				  .yes = rc->yes,
+				  .all = rc->all || rc->app.flags.verbose };
+	return app_run_plan(&rc->app, &wish, ret_run);
 }
 
 static int run_all(struct run_command *rc)
 {
-	if (rc->is_plan)
-		return plan_all(rc);
 	int code = app_open(&rc->app, true);
 	if (code == EXIT_OK)
 		code = rc->resume ? resume_prepare(rc) : file_prepare(rc);
@@ -424,6 +469,20 @@ int app_resume(const struct app_flags *flags, const char *id, const char *output
 	return code;
 }
 
+int app_run_prepared(const struct app_flags *flags, int64_t id, const char *output, const char *format, const char *window)
+{
+	char number[24];
+	(void)snprintf(number, sizeof(number), "%lld", (long long)id);
+	struct run_command rc = {
+		.command = app_command("run"), .data = value_object(), .resume = number, .output = output, .format = format, .window = window
+	};
+	arena_init(&rc.arena, 0);
+	rc.app.flags = *flags;
+	int code = run_all(&rc);
+	run_command_done(&rc);
+	return code;
+}
+
 /* Is the flag among the words? These ways to run have flags and files of their own. */
 static bool has_flag(int argc, char **argv, const char *flag)
 {
@@ -443,7 +502,11 @@ int cmd_run(int argc, char **argv)
 
 	struct run_command rc = { .command = app_command("run"), .data = value_object() };
 	arena_init(&rc.arena, 0);
-	int code = args_parse(&rc, argc, argv) ? run_all(&rc) : app_refusal(EXIT_USAGE);
+	int64_t prepared = 0;
+	int code = app_refusal(EXIT_USAGE);
+	if (args_parse(&rc, argc, argv))
+		code = rc.is_plan ? plan_all(&rc, &prepared) : run_all(&rc);
+	struct app_flags flags = rc.app.flags;
 	run_command_done(&rc);
-	return code;
+	return prepared ? app_run_prepared(&flags, prepared, rc.output, rc.format, rc.window) : code;
 }

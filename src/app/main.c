@@ -24,7 +24,10 @@ const struct command commands[] = {
 	  "  --replay ID       a recorded run once more, from the ledger alone: nothing is sent, what differs is told\n"
 	  "  --over ID         the file over the input and answers of a recorded run: which requests and outputs change\n"
 	  "  --plan            the requests that a run would begin with; nothing is sent or kept\n"
-	  "  --diff ID         with --plan: beside those of a recorded run, item by item\n"
+	  "  --diff ID         with --plan: beside those of this run; last (the default, if there is one), none\n"
+	  "  --all             with --plan, --over: every request and difference\n"
+	  "  --send WHAT       with --plan, --over: then send it, after asking: all, changed, new, a step, or items like 3,5-9\n"
+	  "  --yes             with --send: do not ask\n"
 	  "  --window N        items under way at once (default 512)\n" },
 	{ "call", "call [-f FILE] [-o FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
 	  "Examples:\n"

@@ -194,7 +194,7 @@ int request_to_text(struct arena *a, const struct value *request, struct str *re
 	return code;
 }
 
-bool problem_is_believed(const struct value *problem)
+bool cassette_believes(const struct value *problem)
 {
 	/* time, memory, disk, folder and credentials of that day; and ends that the driver comes to only while it sends
 	 */

@@ -150,6 +150,9 @@ static int check_call(struct cassette *c, struct cassette_line *l, struct err *e
 	if (read_text(request, "method", &method, e) < 0 || read_text(request, "url", &url, e) < 0)
 		return err_wrap(e, "request");
 	l->attempt = (uint32_t)attempt;
+	const struct value *decision = value_get_c(&l->v, "decision"), *is = value_get_c(decision, "is");
+	if (decision && !value_is_string(is, STR("done")) && !value_is_string(is, STR("skip")))
+		return err_set(e, ERR_INVALID, "decision: is is done or skip");
 	return answer ? answer_to_row(&c->arena, answer, &row, e) : 0;
 }
 
@@ -281,7 +284,8 @@ static int write_sorted(struct arena *a, struct buf *b, const struct value *v)
 	(void)buf_append_char(b, '{');
 	for (uint32_t i = 0; i < copy.len; i++) {
 		const struct member *m = &copy.members[i];
-		bool is_ours = str_eq_c(m->key, "request") || str_eq_c(m->key, "answer") || str_eq_c(m->key, "entry");
+		bool is_ours = str_eq_c(m->key, "request") || str_eq_c(m->key, "answer") || str_eq_c(m->key, "entry") ||
+			       str_eq_c(m->key, "decision");
 		if (i)
 			(void)buf_append_char(b, ',');
 		(void)json_write_string(b, m->key);

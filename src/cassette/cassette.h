@@ -29,8 +29,8 @@ struct cassette_line {
 	uint64_t item;
 	struct str step; /* of calls, entries, problems */
 	uint32_t attempt;
-	struct value v; /* INPUT: { input, made_by, parent }; CALL: { answer, request }; ENTRY: { entry }; OUTPUT: {
-			   output }; PROBLEM: { problem, state } */
+	struct value v; /* INPUT: { input, made_by, parent }; CALL: { answer, decision, request }; ENTRY: { entry };
+			   OUTPUT: { output }; PROBLEM: { problem, state } */
 };
 
 struct cassette {
@@ -67,6 +67,25 @@ int cassette_record(struct cassette *c, struct loop *l, struct store *s, const s
  * else null. */
 int cassette_redact(struct cassette *c, struct err *e);
 
+/* A problem that a playing cannot come to by itself: time, memory, disk, folder of that day. It is believed. */
+bool cassette_believes(const struct value *problem);
+
+enum cassette_verdict {
+	CASSETTE_SAME,
+	CASSETTE_CHANGED,
+	CASSETTE_NEW,  /* not recorded, happens now */
+	CASSETTE_GONE, /* recorded, does not happen any more */
+};
+
+/* A call that a playing comes to. */
+struct cassette_request {
+	const struct plan_step *step;
+	uint64_t item;
+	struct str masked;	       /* as its intent would hold it */
+	enum cassette_verdict verdict; /* beside the recorded call of that item and step: same, changed, new */
+	bool is_open;		       /* that one has no answer on the cassette: what became of it is not known */
+};
+
 /*
  * Play it: the plan over its input, with its answers and nothing else. `scripts` is all that is used of the process;
  * there is no HTTP client to send with. What the run did (CALL with its request, ENTRY, OUTPUT, PROBLEM, and STEP if
@@ -80,15 +99,11 @@ struct cassette_play {
 	bool with_steps;       /* tell STEP lines */
 	bool stops_at_changes; /* a request that is not the recorded one has no answer: its item ends there
 				  ("would_be_sent") */
+	/* Optional. Borrowed until it returns. */
+	void (*on_request)(void *arg, const struct cassette_request *rq);
+	void *arg;
 };
 int cassette_play(const struct cassette *c, const struct cassette_play *p, struct cassette *ret, struct err *e);
-
-enum cassette_verdict {
-	CASSETTE_SAME,
-	CASSETTE_CHANGED,
-	CASSETTE_NEW,  /* not recorded, happens now */
-	CASSETTE_GONE, /* recorded, does not happen any more */
-};
 
 struct cassette_finding {
 	enum cassette_verdict verdict;
@@ -111,6 +126,8 @@ size_t cassette_compare_steps(const struct cassette *first, const struct cassett
 			      void *arg);
 /* Take over what happens now: requests, entries, outputs, problems. Answers and input stay. */
 int cassette_update(struct cassette *recorded, const struct cassette *now);
+/* The same, but calls stay as they were recorded: what was sent is what the ledger says. */
+int cassette_complete(struct cassette *recorded, const struct cassette *now);
 
 /* Where two values differ: "/body/lines/0: 49.90, now 49.9", one a line, at most CASSETTE_DIFFERENCES_MAX. */
 typedef void value_differs(void *arg, struct str pointer, const struct value *recorded, const struct value *now);

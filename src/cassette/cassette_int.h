@@ -27,5 +27,5 @@ int request_to_text(struct arena *a, const struct value *request, struct str *re
 /* Where the lines of an item begin among `n` sorted ones, or would begin. */
 size_t cassette_find(const struct cassette_line *lines, size_t n, uint64_t item);
 
-/* A problem that a playing cannot come to by itself: it is believed. */
-bool problem_is_believed(const struct value *problem);
+/* A CALL line: it was answered, or a person has said what came of it. */
+bool call_is_over(const struct cassette_line *l);

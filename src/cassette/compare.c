@@ -27,12 +27,17 @@ static const struct cassette_line *find(const struct cassette *c, size_t from, s
 	return NULL;
 }
 
+bool call_is_over(const struct cassette_line *l)
+{
+	return value_get_c(&l->v, "answer") || value_get_c(&l->v, "decision");
+}
+
 static bool is_answered(const struct comparison *x, struct str step)
 {
 	bool is = false; /* by the last attempt */
 	for (size_t i = x->r_from; i < x->r_to; i++)
 		if (x->recorded->lines[i].kind == CASSETTE_CALL && str_eq(x->recorded->lines[i].step, step))
-			is = value_get_c(&x->recorded->lines[i].v, "answer") != NULL;
+			is = call_is_over(&x->recorded->lines[i]);
 	return is;
 }
 
@@ -41,7 +46,7 @@ static bool is_believed(const struct comparison *x, struct str step)
 	for (size_t i = x->r_from; i < x->r_to; i++) {
 		const struct cassette_line *l = &x->recorded->lines[i];
 		if (l->kind == CASSETTE_PROBLEM && str_eq(l->step, step) &&
-		    problem_is_believed(value_get_c(&l->v, "problem")))
+		    cassette_believes(value_get_c(&l->v, "problem")))
 			return true;
 	}
 	return false;
@@ -222,7 +227,7 @@ static int add_new(struct cassette *c, const struct cassette_line *n)
 	return cassette_add(c, &l) ? 0 : -ERR_NO_MEMORY;
 }
 
-int cassette_update(struct cassette *recorded, const struct cassette *now)
+static int update(struct cassette *recorded, const struct cassette *now, bool with_calls)
 {
 	size_t n = 0, old;
 	for (size_t i = 0; i < recorded->n; i++) {
@@ -232,11 +237,12 @@ int cassette_update(struct cassette *recorded, const struct cassette *now)
 		bool is_end = l->kind == CASSETTE_OUTPUT || l->kind == CASSETTE_PROBLEM;
 		bool is_loaded =
 		    l->kind == CASSETTE_PROBLEM && value_is_string(value_get_c(&l->v, "state"), STR("kept"));
+		bool stays = l->kind == CASSETTE_CALL && !with_calls;
 		/* Attempts after the first may be hops elsewhere: they stay as they were recorded. */
-		if (is_effect && p && (l->kind == CASSETTE_ENTRY || l->attempt == 1) &&
+		if (is_effect && p && !stays && (l->kind == CASSETTE_ENTRY || l->attempt == 1) &&
 		    take_over(recorded, l, p, l->kind == CASSETTE_CALL ? "request" : "entry") < 0)
 			return -ERR_NO_MEMORY;
-		if ((is_effect && p) || (!is_effect && !is_end) || is_loaded)
+		if ((is_effect && p) || stays || (!is_effect && !is_end) || is_loaded)
 			recorded->lines[n++] = *l;
 	}
 	recorded->n = old = n;
@@ -246,9 +252,21 @@ int cassette_update(struct cassette *recorded, const struct cassette *now)
 		size_t k = cassette_find(recorded->lines, old, l->item);
 		for (; !is_end && k < old && recorded->lines[k].item == l->item && !is_known; k++)
 			is_known = recorded->lines[k].kind == l->kind && str_eq(recorded->lines[k].step, l->step);
+		if (l->kind == CASSETTE_CALL && !with_calls)
+			continue;
 		if (l->kind != CASSETTE_STEP && !is_known && add_new(recorded, l) < 0)
 			return -ERR_NO_MEMORY;
 	}
 	cassette_sort(recorded);
 	return 0;
+}
+
+int cassette_update(struct cassette *recorded, const struct cassette *now)
+{
+	return update(recorded, now, true);
+}
+
+int cassette_complete(struct cassette *recorded, const struct cassette *now)
+{
+	return update(recorded, now, false);
 }

@@ -76,6 +76,20 @@ static int put_input(struct playing *y, const struct cassette_line *l)
 	return store_input_put(y->store, &in, NULL, NULL, y->e);
 }
 
+static int put_decision(struct playing *y, const struct value *decision, struct ledger_key key)
+{
+	struct ledger_row row = { .key = key, .kind = LEDGER_DECISION, .at = y->c->now, .head = STR("{}") };
+	const struct value *result = value_get_c(decision, "result");
+	auto_buf struct buf b = { .max = CASSETTE_MAX_BYTES };
+	if (!decision)
+		return 0;
+	row.code = value_is_string(value_get_c(decision, "is"), STR("done")) ? DECISION_DONE : DECISION_SKIP;
+	if (result && result->kind != VALUE_NULL && json_write(&b, result, JSON_COMPACT) < 0)
+		return err_set(y->e, ERR_LIMIT, "the result of a decision is too large");
+	row.body = buf_str(&b);
+	return store_ledger_put(y->store, &row, NULL, NULL, y->e);
+}
+
 static int put_call(struct playing *y, struct arena *a, const struct cassette_line *l, struct ledger_key key)
 {
 	const struct value *answer = value_get_c(&l->v, "answer");
@@ -85,10 +99,10 @@ static int put_call(struct playing *y, struct arena *a, const struct cassette_li
 		return err_set(y->e, ERR_NO_MEMORY, "out of memory");
 	if (store_ledger_put(y->store, &intent, NULL, NULL, y->e) < 0)
 		return y->e->code;
-	if (!answer)
-		return 0;
-	return answer_to_row(a, answer, &outcome, y->e) < 0 ? y->e->code
-							    : store_ledger_put(y->store, &outcome, NULL, NULL, y->e);
+	if (answer && (answer_to_row(a, answer, &outcome, y->e) < 0 ||
+		       store_ledger_put(y->store, &outcome, NULL, NULL, y->e) < 0))
+		return y->e->code;
+	return put_decision(y, value_get_c(&l->v, "decision"), key);
 }
 
 static int put_entry(struct playing *y, const struct cassette_line *l, struct ledger_key key)
@@ -108,7 +122,7 @@ static int put_problem(struct playing *y, const struct cassette_line *l, struct 
 	const struct value *problem = value_get_c(&l->v, "problem"), *state = value_get_c(&l->v, "state");
 	struct ledger_row row = { .key = key, .kind = LEDGER_PROBLEM, .at = y->c->now };
 	auto_buf struct buf b = { .max = 2u << 20 };
-	if (!problem_is_believed(problem))
+	if (!cassette_believes(problem))
 		return 0;
 	row.code = value_is_string(state, STR("kept"))	    ? ITEM_KEPT
 		   : value_is_string(state, STR("unknown")) ? ITEM_UNKNOWN
@@ -157,16 +171,24 @@ static void keep(struct playing *y, struct cassette_line *l, const char *name, c
 		y->is_full = true;
 }
 
-/* Is this the request that was answered then? */
-static bool is_recorded(struct playing *y, const struct cassette_line *l)
+/* Is this the request that was sent then? True when it was. */
+static bool request_tell(struct playing *y, const struct plan_step *s, const struct cassette_line *l, struct str masked)
 {
+	struct cassette_request rq = { .step = s, .item = l->item, .masked = masked, .verdict = CASSETTE_NEW };
 	for (size_t i = cassette_find(y->c->lines, y->c->n, l->item); i < y->c->n && y->c->lines[i].item == l->item;
 	     i++) {
 		const struct cassette_line *r = &y->c->lines[i];
-		if (r->kind == CASSETTE_CALL && str_eq(r->step, l->step))
-			return value_eq(value_get_c(&r->v, "request"), value_get_c(&l->v, "request"));
+		if (r->kind != CASSETTE_CALL || !str_eq(r->step, l->step))
+			continue;
+		if (rq.verdict == CASSETTE_NEW) /* the first attempt: others may be hops elsewhere */
+			rq.verdict = value_eq(value_get_c(&r->v, "request"), value_get_c(&l->v, "request"))
+					 ? CASSETTE_SAME
+					 : CASSETTE_CHANGED;
+		rq.is_open = !call_is_over(r); /* by the last one */
 	}
-	return false;
+	if (y->p->on_request)
+		y->p->on_request(y->p->arg, &rq);
+	return rq.verdict == CASSETTE_SAME;
 }
 
 static bool on_effect(void *arg, const struct plan_step *s, const struct item *it, enum ledger_kind kind,
@@ -186,7 +208,10 @@ static bool on_effect(void *arg, const struct plan_step *s, const struct item *i
 		y->is_full = true;
 	else
 		keep(y, &l, kind == LEDGER_INTENT ? "request" : "entry", &v, NULL);
-	return !y->p->stops_at_changes || kind != LEDGER_INTENT || y->is_full || is_recorded(y, &l);
+	if (kind != LEDGER_INTENT || y->is_full)
+		return true;
+	bool is_same = request_tell(y, s, &y->ret->lines[y->ret->n - 1], text);
+	return !y->p->stops_at_changes || is_same;
 }
 
 static void on_step(void *arg, const struct plan_step *s, const struct item *it)

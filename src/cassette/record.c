@@ -52,9 +52,33 @@ static int take_input(struct reading *r, const struct input_row *in)
 	return 0;
 }
 
-/* An intent; its outcome, if there is one, is the row behind it. */
-static int take_call(struct reading *r, const struct ledger_row *row, const struct ledger_row *next)
+/* What a person has said of this attempt: that it happened, or that the item is left out. */
+static int take_decision(struct reading *r, struct cassette_line *l, const struct ledger_row *row,
+			 const struct ledger_row *end)
 {
+	struct arena *a = &r->c->arena;
+	struct value v = value_object(), result = value_null();
+	struct json_options opt = { .copy = true };
+	const struct ledger_row *d = row;
+	while (d < end && (d->kind != LEDGER_DECISION || d->key.attempt != row->key.attempt) &&
+	       d->key.seq == row->key.seq && d->key.step == row->key.step)
+		d++;
+	bool is_its = d < end && d->kind == LEDGER_DECISION && d->key.seq == row->key.seq &&
+		      d->key.step == row->key.step && d->key.attempt == row->key.attempt;
+	if (!is_its || (d->code != DECISION_DONE && d->code != DECISION_SKIP))
+		return 0;
+	if (d->body.len && json_parse(a, d->body, &opt, &result, NULL, r->e) < 0)
+		return r->e->code;
+	(void)value_set(a, &v, STR("is"), value_string(d->code == DECISION_DONE ? STR("done") : STR("skip")));
+	(void)value_set(a, &v, STR("result"), result);
+	(void)value_set(a, &l->v, STR("decision"), v);
+	return 0;
+}
+
+/* An intent; its outcome, if there is one, is the row behind it. */
+static int take_call(struct reading *r, const struct ledger_row *row, const struct ledger_row *end)
+{
+	const struct ledger_row *next = row + 1 < end ? row + 1 : NULL;
 	struct arena *a = &r->c->arena;
 	struct cassette_line l = {
 		.kind = CASSETTE_CALL, .item = row->key.seq, .attempt = row->key.attempt, .v = value_object()
@@ -69,6 +93,8 @@ static int take_call(struct reading *r, const struct ledger_row *row, const stru
 	(void)value_set(a, &l.v, STR("request"), request);
 	if (is_answered)
 		(void)value_set(a, &l.v, STR("answer"), answer);
+	if (take_decision(r, &l, row, end) < 0)
+		return r->e->code;
 	return cassette_add(r->c, &l) ? 0 : out_of_memory(r->e);
 }
 
@@ -91,12 +117,39 @@ static int take_problem(struct reading *r, const struct ledger_row *row)
 	struct cassette_line l = { .kind = CASSETTE_PROBLEM, .item = row->key.seq, .v = value_object() };
 	struct value problem;
 	const char *state = row->code == ITEM_KEPT ? "kept" : row->code == ITEM_UNKNOWN ? "unknown" : "failed";
-	if (json_parse(a, row->head, &opt, &problem, NULL, NULL) < 0 || !problem_is_believed(&problem))
+	if (json_parse(a, row->head, &opt, &problem, NULL, NULL) < 0 || !cassette_believes(&problem))
 		return 0;
 	l.step = arena_str(a, step_name(r, row->key.step));
 	(void)value_set(a, &l.v, STR("problem"), problem);
 	(void)value_set(a, &l.v, STR("state"), value_string(str_c(state)));
 	return cassette_add(r->c, &l) ? 0 : out_of_memory(r->e);
+}
+
+/* An item that was left out where it would have begun has done nothing: it is not on the cassette. */
+static void drop_item(struct reading *r, uint64_t item)
+{
+	struct cassette *c = r->c;
+	size_t n = c->n;
+	while (n && c->lines[n - 1].item >= r->from) /* what this reading has added */
+		n--;
+	for (size_t i = n; i < c->n; i++)
+		if (c->lines[i].item != item)
+			c->lines[n++] = c->lines[i];
+	c->n = n;
+}
+
+static bool is_left_out(const struct reading *r, const struct store_result *result, const struct ledger_row *row)
+{
+	if (row->kind != LEDGER_DECISION || row->code != DECISION_SKIP)
+		return false;
+	for (size_t i = 0; i < result->n_inputs; i++) {
+		const struct input_row *in = &result->inputs[i];
+		if (row->key.seq >= in->first_seq && row->key.seq < in->first_seq + in->count)
+			return in->made_by
+				   ? row->key.step == in->made_by - 1
+				   : row->key.step < r->plan->n_steps && r->plan->steps[row->key.step].source < 0;
+	}
+	return false;
 }
 
 static int take(struct reading *r, const struct store_result *result)
@@ -107,11 +160,13 @@ static int take(struct reading *r, const struct store_result *result)
 	for (size_t i = 0; i < result->n && code == 0; i++) {
 		const struct ledger_row *row = &result->rows[i];
 		if (row->kind == LEDGER_INTENT)
-			code = take_call(r, row, i + 1 < result->n ? row + 1 : NULL);
+			code = take_call(r, row, result->rows + result->n);
 		else if (row->kind == LEDGER_ENTRY)
 			code = take_entry(r, row);
 		else if (row->kind == LEDGER_PROBLEM)
 			code = take_problem(r, row);
+		else if (is_left_out(r, result, row))
+			drop_item(r, row->key.seq);
 	}
 	return code;
 }

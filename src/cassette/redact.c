@@ -62,9 +62,12 @@ static int redact_line(struct cassette *c, struct cassette_line *l, struct str w
 		redact_headers(value_get_c(answer, "headers"), what);
 		return 0;
 	}
-	struct value *places[] = { value_get_c(&l->v, "input"), value_get_c(&l->v, "output"),
+	struct value *places[] = { value_get_c(&l->v, "input"),
+				   value_get_c(&l->v, "output"),
 				   value_get_c(value_get_c(request, "body"), BODY_JSON),
-				   value_get_c(value_get_c(answer, "body"), BODY_JSON), value_get_c(entry, "data") };
+				   value_get_c(value_get_c(answer, "body"), BODY_JSON),
+				   value_get_c(entry, "data"),
+				   value_get_c(value_get_c(&l->v, "decision"), "result") };
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		if (redact_value(a, places[i], path, e) < 0)
 			return e->code;

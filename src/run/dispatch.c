@@ -386,6 +386,15 @@ static void item_begins(struct run *r, struct item *it, uint32_t made_by)
 	item_runs(r, it, r->first_step);
 }
 
+static bool is_left_out(const struct run *r, const struct item *it, uint32_t made_by)
+{
+	size_t begins_at = made_by ? made_by - 1 : r->first_step;
+	for (const struct ledger_row *row = it->recorded; row && row->kind; row++)
+		if (row->kind == LEDGER_DECISION && row->code == DECISION_SKIP && row->key.step == begins_at)
+			return true;
+	return false;
+}
+
 static bool feed_window(struct run *r)
 {
 	bool any = false;
@@ -399,6 +408,9 @@ static bool feed_window(struct run *r)
 		if (it->state == ITEM_FAILED) {
 			item_record_problem(r, it, 0);
 			run_item_ends(r, it);
+		} else if (is_left_out(r, it, made_by)) {
+			run_item_of(it)->flight->is_dropped = true;
+			branch_end(r, it, false);
 		} else {
 			item_begins(r, it, made_by);
 		}

@@ -225,6 +225,17 @@ void api_call_close(struct step *s);
 bool api_call_recall(struct api_call_step *st, struct api_call *c);
 /* It happened: the item goes on with the result of the decision, JSON or empty for null, as if it had been answered. */
 void api_call_decided_done(struct api_call_step *st, struct api_call *c, struct str result);
+/* The call is over by this row of kind OUTCOME, or OFFERED, whatever it says. */
+void api_call_takes(struct api_call_step *st, struct api_call *c, const struct ledger_row *outcome);
+
+/* api_call_planned.c: runs that were prepared out of a plan or of another run's answers. */
+/* An answer was offered and not all of it is taken over yet: the request must be built, whatever is recorded. */
+bool api_call_is_offered(const struct api_call_step *st, const struct api_call *c);
+/*
+ * The request is built. True when that decides it: it is the recorded one, and takes the answer offered; or it must not be sent, and the item
+ * has failed. False: it may be sent.
+ */
+bool api_call_planned(struct api_call_step *st, struct api_call *c);
 
 /* api_call_file.c */
 /* Takes the answer's body where it becomes, or may become, a file; NULL = it is gathered. For one sending. */

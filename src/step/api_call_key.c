@@ -13,16 +13,19 @@
 #define CLOCK_BACK_MAX                                                                                                 \
 	60000 /* ms that the clock may have been set back between two processes; beyond, no age is believed */
 
+struct str step_idempotency_key(const struct run_row *row, size_t step, uint64_t seq, struct arena *a)
+{
+	return str_c(arena_printf(a, "weir-%016llx-%llx-%zx-%llx", (unsigned long long)row->seed,
+				  (unsigned long long)row->id, step, (unsigned long long)seq));
+}
+
 struct str api_call_key(const struct api_call_step *st, const struct api_call *c)
 {
-	const struct run_row *row = step_row(st->step);
 	struct arena *a = &c->item->arena;
 	if (!call_spec_wants_key(st->plan->spec))
 		return STR_NULL;
-	char *key =
-	    arena_printf(a, "weir-%016llx-%llx-%zx-%llx", (unsigned long long)row->seed, (unsigned long long)row->id,
-			 step_plan(st->step)->index, (unsigned long long)c->item->seq);
-	return str_c(key && c->key_number ? arena_printf(a, "%s-%x", key, c->key_number) : key);
+	struct str key = step_idempotency_key(step_row(st->step), step_plan(st->step)->index, c->item->seq, a);
+	return key.ptr && c->key_number ? str_c(arena_printf(a, "%.*s-%x", STR_ARG(key), c->key_number)) : key;
 }
 
 void api_call_key_is_used(struct api_call *c, msec_t at)

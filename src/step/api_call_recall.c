@@ -131,6 +131,17 @@ static bool is_newer(const struct ledger_row *row, const struct ledger_row *than
 	return row && (!than || row->key.attempt > than->key.attempt);
 }
 
+void api_call_takes(struct api_call_step *st, struct api_call *c, const struct ledger_row *outcome)
+{
+	const struct api_call_opts *o = step_opts(st->step);
+	struct call_judgement j;
+	struct call_answer x;
+	if (!recorded_answer(st, c, outcome, &x) || (o->items.len && api_call_items_recalled(st, c, &x)))
+		return;
+	(void)call_judge_full(st->plan->spec, st->plan->rule, &x, &c->item->arena, &j);
+	api_call_judged(st, c, &j);
+}
+
 /* As call_is_unknown(): nothing is sent, or a probe is. */
 static bool key_is_gone(struct api_call_step *st, struct api_call *c, const struct call_judgement *last)
 {
@@ -161,6 +172,10 @@ static bool recall_outcome(struct api_call_step *st, struct api_call *c, const s
 	const struct api_call_opts *o = step_opts(st->step);
 	struct call_judgement j;
 	struct call_answer x;
+	if (outcome->number) { /* another run's, to its end */
+		api_call_takes(st, c, outcome);
+		return true;
+	}
 	if (!recorded_answer(st, c, outcome, &x))
 		return true;
 	if (o->items.len && api_call_items_recalled(st, c, &x))

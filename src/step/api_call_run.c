@@ -485,6 +485,8 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 			       "The request cannot be built", &e);
 		return;
 	}
+	if (!step_is_replay(st->step) && api_call_planned(st, c))
+		return;
 	if (c->wants_identity)
 		(void)call_request_ask_identity(&c->request, &it->arena);
 	c->first = c->request;
@@ -535,7 +537,7 @@ enum verdict api_call_start(struct step *s, struct item *it)
 		api_call_drop(st, c);
 		return STEP_WAIT;
 	}
-	if (step_is_checked(s) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
+	if (step_is_checked(s) || api_call_is_offered(st, c) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
 		call_prepare(st, c);
 	return STEP_WAIT;
 }

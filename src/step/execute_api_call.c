@@ -166,6 +166,18 @@ const struct kind step_execute_api_call = {
 	.close = api_call_close,
 };
 
+bool step_may_call_again(const struct plan_step *s)
+{
+	const struct api_call_plan *p = s->compiled;
+	return s->kind == &step_execute_api_call && call_spec_is_repeatable(p->spec) && !call_spec_wants_key(p->spec);
+}
+
+const char *step_call_method(const struct plan_step *s)
+{
+	const struct api_call_plan *p = s->compiled;
+	return s->kind == &step_execute_api_call ? call_method_name(call_spec_method(p->spec)) : NULL;
+}
+
 bool step_judge_recorded(const struct plan_step *s, const struct ledger_row *outcome, struct arena *a, struct call_judgement *ret)
 {
 	const struct api_call_plan *p = s->compiled;

@@ -98,8 +98,9 @@
 	  "(seq,step)>(?3,?4) ORDER BY seq,step LIMIT ?5",                                                             \
 	  NULL)                                                                                                        \
 	X(ANSWERED_DROP,                                                                                               \
-	  "DELETE FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind IN (1,2) AND attempt IN "                   \
-	  "(SELECT attempt FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind=2)",                               \
+	  "DELETE FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND ((kind IN (1,2) AND attempt IN "                 \
+	  "(SELECT attempt FROM ledger WHERE run=?1 AND seq=?2 AND step=?3 AND kind=2)) OR kind=9 OR "                 \
+	  "(kind=8 AND code<>3))",                                                                                     \
 	  NULL)                                                                                                        \
 	X(PROBLEM_DROP, "DELETE FROM ledger INDEXED BY ledger_problems WHERE kind=4 AND run=? AND code=?", NULL)       \
 	X(UNKNOWN_LIST,                                                                                                \
@@ -113,8 +114,8 @@
 	  "(kind=6 OR (?5=1 AND kind=3)) LIMIT 1",                                                                     \
 	  NULL)                                                                                                        \
 	X(REDO_ROWS,                                                                                                   \
-	  "DELETE FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND (kind IN (3,5) OR "               \
-	  "(kind IN (1,2) AND EXISTS (SELECT 1 FROM ledger o WHERE o.run=ledger.run AND "                              \
+	  "DELETE FROM ledger WHERE run=?1 AND seq BETWEEN ?2 AND ?3 AND step=?4 AND (kind IN (3,5,9) OR "             \
+	  "(kind=8 AND code<>3) OR (kind IN (1,2) AND EXISTS (SELECT 1 FROM ledger o WHERE o.run=ledger.run AND "                              \
 	  "o.seq=ledger.seq AND o.step=ledger.step AND o.attempt=ledger.attempt AND o.kind=2))) "                      \
 	  "AND NOT EXISTS (SELECT 1 FROM ledger u WHERE u.run=ledger.run AND u.seq=ledger.seq AND "                    \
 	  "u.step=ledger.step AND u.attempt=1 AND u.kind=4 AND u.code=?5)",                                            \
@@ -162,14 +163,14 @@
 	X(VACUUM_SOME, "PRAGMA incremental_vacuum(256)", "SELECT 1 WHERE false")                                       \
 	X(STORAGE,                                                                                                     \
 	  "SELECT CASE kind WHEN 1 THEN 'requests' WHEN 2 THEN 'answers' WHEN 3 THEN 'lines of entries' WHEN 4 THEN "  \
-	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' ELSE 'decisions' END,count(*),"                   \
+	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' WHEN 7 THEN 'decisions' ELSE 'plans' END,count(*),"                   \
 	  "sum(length(CAST(head AS BLOB))+length(body)+coalesce(length(packed),0)) FROM ledger GROUP BY kind "         \
 	  "UNION ALL SELECT 'input',count(*),sum(length(lines)+coalesce(length(packed),0)) FROM input "                \
 	  "UNION ALL SELECT 'entries',count(*),sum(length(CAST(data AS BLOB))) FROM entries "                          \
 	  "UNION ALL SELECT 'components',count(*),sum(length(source)) FROM components "                                \
 	  "UNION ALL SELECT 'dictionaries',count(*),sum(length(bytes)) FROM dictionaries",                             \
 	  "SELECT CASE kind WHEN 1 THEN 'requests' WHEN 2 THEN 'answers' WHEN 3 THEN 'lines of entries' WHEN 4 THEN "  \
-	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' ELSE 'decisions' END,count(*),"                   \
+	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' WHEN 7 THEN 'decisions' ELSE 'plans' END,count(*),"                   \
 	  "sum(length(head)+length(body)+coalesce(length(packed),0)) FROM ledger GROUP BY kind "                       \
 	  "UNION ALL SELECT 'input',count(*),sum(length(lines)+coalesce(length(packed),0)) FROM input "                \
 	  "UNION ALL SELECT 'entries',count(*),sum(length(data)) FROM entries "                                        \

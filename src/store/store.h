@@ -14,7 +14,7 @@ struct store;
 #define STORE_GROUP_MAX 1024		  /* operations of one commit */
 #define STORE_PAGE_MAX 256		  /* rows of one page */
 #define STORE_PRUNE_ROWS 1000		  /* ledger rows that one store_prune_some() deletes, and those of the item it ends in */
-#define STORE_STORAGE_KINDS 12		  /* of store_storage() */
+#define STORE_STORAGE_KINDS 16		  /* of store_storage() */
 #define STORE_VERSION_SPARED (INT64_C(86400) * 1000) /* ms since a run asked for a version, until that may be pruned */
 #define STORE_PENDING_MAX (64u << 20)	  /* bytes queued; callers ask store_is_full() and hold back */
 
@@ -93,7 +93,16 @@ enum ledger_kind {
 	LEDGER_PROBLEM = 4, /* the item ended here, failed or unknown */
 	LEDGER_OUTPUT = 5,  /* the item reached the end (only for runs that ask for it) */
 	LEDGER_MADE = 6,    /* how many items the step has made out of this one so far; written by store_input_put() alone */
-	LEDGER_DECISION = 7, /* what became of an unknown outcome: a person's word (store_decide()), or a probe's; never changed */
+	LEDGER_DECISION = 7, /* what became of an unknown outcome: a person's word (store_decide()), or a probe's; that an item is left out of a run. Never changed */
+	/* Of a run that was prepared, written before its first call: see docs/internals/ledger.md. */
+	LEDGER_PLANNED = 8, /* a request, as INTENT has it; code: enum planned; number: the run that it was recorded in, or 0 */
+	LEDGER_OFFERED = 9, /* its answer, as OUTCOME has it; number: the run that it was recorded in */
+};
+
+enum planned {
+	PLANNED_OFFER = 1, /* a call that asks the same takes the answer offered; another one is sent */
+	PLANNED_SHOWN = 2, /* as was shown before it was sent: another one is not sent */
+	PLANNED_HELD = 3,  /* whether that run's call happened nobody knows: nothing is sent */
 };
 
 #define LEDGER_CODE_FAILED 2  /* code of a PROBLEM row: ITEM_FAILED; run/ledger.c holds them equal */
@@ -111,7 +120,7 @@ struct ledger_row {
 	enum ledger_kind kind;
 	msec_t at; /* wall clock */
 	int32_t code;	  /* OUTCOME: status, or 0; ENTRY: 1 created 2 updated 3 deleted 0 unchanged; PROBLEM: enum item_state; DECISION: enum decision */
-	int64_t number;	  /* ENTRY: entry id; MADE: how many */
+	int64_t number;	  /* ENTRY: entry id; MADE: how many; INTENT, OUTCOME: the run that they were taken over from, 0 = none */
 	struct str head;  /* INTENT: request as JSON, with why it is made again; OUTCOME: { error, headers, timings, rest, made, file } as JSON; PROBLEM: problem as JSON; DECISION: { by, note } */
 	struct str body;  /* OUTCOME: the answer's body as decoded; empty when it is in a file; DECISION: the result as JSON, empty = null */
 };

@@ -330,8 +330,8 @@ def over_and_plan(c):
            "name=Oslo" in r.text and "3 items would send" in r.text, "--plan shows the first requests", r)
     changed = s.write(os.path.join(d, "changed.yaml"), text.replace("forecast_days: =item._days", "forecast_days: 5").encode())
     r = s.run(["run", changed, "--env", "sample", "--items", items, "--plan", "--diff", 1], data=data, inside=alone())
-    c.that(r.code == 0 and "forecast: GET open-meteo/forecast /v1/forecast, 2 requests" in r.text and "geocode: 3 the same" in r.text and
-           "forecast: 2 changed" in r.text and "forecast_days=5" in r.text, "--diff leads on by a run's answers and tells what is another request", r)
+    c.that(r.code == 0 and "forecast: GET open-meteo/forecast /v1/forecast, 2 requests" in r.text and "beside run 1: 3 the same" in r.text and
+           "beside run 1: 2 changed" in r.text and "forecast_days=5" in r.text, "--diff leads on by a run's answers and tells what is another request", r)
     c.that(int(n) == 1 and not os.path.exists(os.path.join(d, "none")), "and neither keeps anything", n)
 
 

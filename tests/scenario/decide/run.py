@@ -240,7 +240,47 @@ def from_a_step(c):
     c.that(r.code == 0 and "has ended" in r.talk and len(r.lines()) == 6, "the run is as it was", r)
     r = s.run(["run", "--resume", "1", "--from", "save", "--items", "0"], data=data)
     c.that(r.code == 0 and entries(data) == 7, "unless that very step is asked for", r)
+    before = api.seen()
+    server, url = s.Server(data=data), "/api/v1/runs/1/rerun"
+    a = server.ask("POST", url, {"from": "first", "items": "all"})
+    c.that(a.status == 409 and a.json()["type"].endswith("not_repeatable") and a.json()["step"] == "save" and entries(data) == 7,
+           "over REST: entries that are created are not created twice", a)
+    c.equal(server.ask("GET", "/api/v1/runs/1").json()["state"], "done", "and the run is as it was")
+    server.close()
+    c.equal(api.seen(), before, "nothing was sent")
+    data = flow("upsert", [{"name": "id", "type": "integer", "primary_key": True}])
+    before = api.seen()
+    server = s.Server(data=data)
+    for body, pointer in (({"from": "third", "items": "all"}, "/from"), ({"items": "all"}, "/from"), ({"from": 3, "items": "all"}, "/from"), ({"from": "second"}, "/items"),
+                          ({"from": "second", "items": []}, "/items"), ({"from": "second", "items": [-1]}, "/items"), ({"from": "second", "items": list(range(10001))}, "/items")):
+        a = server.ask("POST", url, body)
+        c.that(a.status == 422 and a.json()["type"].endswith("invalid_rerun") and a.json()["errors"][0]["pointer"] == pointer and a.json()["errors"][0]["detail"] == a.json()["detail"],
+               "refused, and where: %s" % str(body)[:60], a)
+    c.equal(server.ask("POST", "/api/v1/runs/77/rerun", {"from": "second", "items": "all"}).status, 404, "no such run: 404")
+    a = server.ask("POST", url, {"from": "respond", "items": "all"})
+    c.that(a.status == 409 and a.json()["type"].endswith("nothing_recorded"), "nothing to do again: 409", a)
+    c.equal(api.seen(), before, "and nothing was sent")
+    a = server.ask("POST", url, {"from": "second", "items": [2, 4, 5]})
+    c.that(a.status == 200 and a.json() == {"run": "1", "from": "second", "dropped": 9, "resumed": True}, "from the second step for three of them: intents, outcomes and rows of entries go", a)
+    run = server.run_ended(1)
+    c.that(run["state"] == "done" and run["counts"]["items_out"] == 6, "the run is done, with all items", run)
+    c.equal(api.seen(), dict(before, **{"/b/%d" % k: before["/b/%d" % k] + 1 for k in (2, 4, 5)}), "the peer: the second call of these three again, nothing else")
+    server.close()
     api.close()
+
+
+def while_it_runs(c):
+    """Rows of a run that is executed are not touched."""
+    peer = s.Peer()
+    place = peer.stage("slow", {"bytes": b"", "then": "hang"})
+    op = {"method_name": "GET", "query_path": place}
+    f = s.write_component(os.path.join(s.directory(), "t.json"), s.component("t", s.peer_system(peer.port, [op]), [s.INPUT, s.call_step("GET", place, {}), s.RESPOND]))
+    server = s.Server(f)
+    run = server.ask("POST", "/api/v1/components/t/dataflows/flow/runs", {"items": [{"id": 1}]}).json()["id"]
+    a = server.ask("POST", "/api/v1/runs/%s/rerun" % run, {"from": "call", "items": "all"})
+    c.that(a.status == 409 and a.json()["type"].endswith("run_is_executed"), "a run under way is not done again", a)
+    server.kill()
+    peer.close()
 
 
 class Counting(s.Scripted):
@@ -262,4 +302,4 @@ class Counting(s.Scripted):
 
 
 if __name__ == "__main__":
-    s.main(by_cli, killed_again, over_rest, only_the_failed, from_a_step)
+    s.main(by_cli, killed_again, over_rest, only_the_failed, from_a_step, while_it_runs)

@@ -167,6 +167,9 @@ def cut_lines(c):
     c.that(r.code == 0 and shop.total("POST") == 50, "a person decides about the riddles, and nothing is sent", r)
     r = s.run(["run", "--resume", "1"], data=data)
     c.that(r.code == 0 and len(r.lines()) == 40 and shop.total("POST") == 50 and shop.total("GET") == 40, "all forty out of the ledger, and nobody is asked again", r)
+    r = s.run(["run", "--replay", "1"], data=data)
+    got = {x["data"]["id"]: x["_answer"] for x in r.lines()}
+    c.that(r.code == 0 and got == {**out, **{n: 7 for n in riddles}} and "0 differences" in r.talk and shop.total("POST") == 50, "replayed: decisions are what came from outside, as answers are", r)
     server = s.Server(data=data)
     item = server.ask("GET", "/api/v1/runs/1/items/1").json()
     x = (item.get("decisions") or [{}])[0]

@@ -10,7 +10,7 @@
 #define CALL(body)                                                                                                     \
 	"{\"item\":0,\"step\":\"c\",\"attempt\":1,\"request\":{\"method\":\"POST\",\"url\":\"http://h/"                \
 	"\",\"headers\":[[\"X-A\",\"b\"]],\"body\":" body "},\"answer\":{\"status\":201,\"headers\":[[\"x-a\",\"b\"]]" \
-							  ",\"body\":{\"json\":{\"mail\":\"ann@example.com\"}}}}\n"
+	",\"body\":{\"json\":{\"mail\":\"ann@example.com\"}}}}\n"
 
 static void tape(struct cassette *c, const char *text)
 {
@@ -100,6 +100,22 @@ static void redaction_takes_values_and_keeps_kinds(void **state)
 	cassette_done(&c);
 }
 
+static void what_a_person_has_said_is_kept_and_redacted(void **state)
+{
+	struct cassette c;
+	struct err e = ERR_INIT;
+	auto_buf struct buf b = { .max = 1u << 20 };
+	tape(&c,
+	     HEAD INPUT "{\"item\":0,\"step\":\"c\",\"attempt\":1,\"request\":{\"method\":\"POST\",\"url\":\"http://h/"
+			"\"},\"decision\":{\"result\":{\"mail\":\"ann@example.com\"},\"is\":\"done\"}}\n");
+	(void)value_push(&c.arena, &c.redact, value_string(STR("$..mail")));
+	assert_int_equal(cassette_redact(&c, &e), 0);
+	assert_int_equal(cassette_write(&c, &b), 0);
+	(void)buf_append_char(&b, '\0');
+	assert_non_null(strstr(b.ptr, "\"decision\":{\"is\":\"done\",\"result\":{\"mail\":\"***\"}}"));
+	cassette_done(&c);
+}
+
 static void redaction_refuses_a_path_that_is_none(void **state)
 {
 	struct cassette c;
@@ -121,6 +137,9 @@ static void broken_lines_are_refused_with_their_number(void **state)
 		{ HEAD CALL("null"), "no line of input" },
 		{ HEAD INPUT "{\"item\":0,\"entry\":{}}\n", "line 3: step" },
 		{ HEAD INPUT "{\"item\":0,\"problem\":{},\"state\":\"sad\"}\n", "line 3: problem" },
+		{ HEAD INPUT "{\"item\":0,\"step\":\"c\",\"attempt\":1,\"request\":{\"method\":\"GET\",\"url\":\"/"
+			     "\"},\"decision\":{}}\n",
+		  "line 3: decision" },
 		{ HEAD INPUT "{\"item\":-1,\"output\":{}}\n", "line 3: item" },
 		{ HEAD "{\"item\":0,\"input\":{},\"made_by\":\"c\"}\n", "line 2: parent" },
 	};
@@ -210,6 +229,7 @@ int main(void)
 		cmocka_unit_test(calls_come_and_go),
 		cmocka_unit_test(what_is_read_is_written_the_same_again),
 		cmocka_unit_test(redaction_takes_values_and_keeps_kinds),
+		cmocka_unit_test(what_a_person_has_said_is_kept_and_redacted),
 		cmocka_unit_test(redaction_refuses_a_path_that_is_none),
 		cmocka_unit_test(broken_lines_are_refused_with_their_number),
 		cmocka_unit_test(differences_are_told_by_pointer),
