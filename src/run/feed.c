@@ -156,7 +156,7 @@ static uint32_t skip_recorded(struct run *r, uint32_t count);
 bool feed_may_pump(const struct run *r)
 {
 	const struct feed *f = &r->feed;
-	return !f->source_ended && !f->source_waits && !r->is_broken && !r->is_stopping &&
+	return !f->source_ended && !f->source_waits && !r->is_broken && !r->is_stopping && !r->is_leaving &&
 	       !store_is_full(r->config.store);
 }
 

@@ -29,7 +29,7 @@ static void steps_close(struct run *r)
 static void run_end(struct run *r)
 {
 	r->phase = RUN_PHASE_ENDED;
-	if (r->is_broken) {
+	if (r->is_broken || r->has_left) {
 		r->row.state = RUN_RUNNING;
 		r->row.ended_at = 0;
 		steps_close(r);
@@ -70,6 +70,12 @@ static enum run_state final_state(const struct run *r)
 
 static void run_finish(struct run *r)
 {
+	/* An early stop has read no more input either, and is over all the same. */
+	r->has_left |= r->is_leaving && !r->is_stopping && !feed_is_over(r);
+	if (r->has_left) {
+		run_end(r);
+		return;
+	}
 	r->phase = RUN_PHASE_ENDING;
 	r->row.state = final_state(r);
 	r->row.ended_at = clock_wall();
@@ -91,7 +97,7 @@ static void on_soon(struct loop_soon *soon)
 		return;
 	if (r->is_broken)
 		run_end(r);
-	else if (r->live == 0 && (feed_is_over(r) || r->is_stopping) && r->done_no == r->put_no)
+	else if (r->live == 0 && (feed_is_over(r) || r->is_stopping || r->is_leaving) && r->done_no == r->put_no)
 		run_finish(r);
 }
 
@@ -385,6 +391,11 @@ const struct run_row *step_row(const struct step *s)
 bool step_is_stopping(const struct step *s)
 {
 	return s->run->is_stopping;
+}
+
+bool step_is_leaving(const struct step *s)
+{
+	return s->run->is_leaving;
 }
 
 bool step_is_replay(const struct step *s)

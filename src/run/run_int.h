@@ -86,6 +86,8 @@ struct run {
 	struct list flights;
 	size_t live, window;
 	bool is_stopping; /* on_error: stop has struck: what is under way ends, nothing else begins */
+	bool is_leaving;  /* run_wind_down(): the same, and what was not begun is left to a resumed run */
+	bool has_left;	  /* there is something to resume for */
 	bool keeps_order, is_claimed, by_network, is_broken, update_pending, is_draining, is_in_step;
 	uint64_t put_no, done_no; /* writes queued and committed */
 	unsigned long failures;	  /* alloc_failures() when the run began */

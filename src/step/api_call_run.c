@@ -46,6 +46,20 @@ void api_call_leave(struct api_call_step *st, struct api_call *c)
 	c->item->step_data = NULL;
 }
 
+static void call_drop(struct api_call_step *st, struct api_call *c)
+{
+	struct step *s = st->step;
+	struct item *it = c->item;
+	api_call_leave(st, c);
+	step_drop(s, it);
+}
+
+/* The run takes no more work: what has not begun does not begin. */
+static bool is_closing(const struct api_call_step *st)
+{
+	return step_is_stopping(st->step) || step_is_leaving(st->step);
+}
+
 static void call_fails(struct api_call_step *st, struct api_call *c, struct value problem, enum item_state state)
 {
 	struct step *s = st->step;
@@ -237,7 +251,10 @@ static void call_decide(struct api_call_step *st, struct api_call *c, const stru
 {
 	struct call_judgement j;
 	(void)call_judge_full(st->plan->spec, st->plan->rule, x, &c->item->arena, &j);
-	if (api_call_may_try_again(st, c, &j)) {
+	bool goes_again = api_call_may_try_again(st, c, &j);
+	if (goes_again && step_is_leaving(st->step)) {
+		call_drop(st, c); /* a resumed run judges the recorded answer as we do, and asks again */
+	} else if (goes_again) {
 		learn_from(st, c, x);
 		call_waits(st, c, x, &j);
 	} else {
@@ -345,12 +362,9 @@ static void send(struct api_call_step *st, struct api_call *c)
 	}
 }
 
-static void call_drop(struct api_call_step *st, struct api_call *c)
+static void batched_drop(struct step *s, struct item *it)
 {
-	struct step *s = st->step;
-	struct item *it = c->item;
-	api_call_leave(st, c);
-	step_drop(s, it);
+	call_drop(step_state(s), it->step_data);
 }
 
 /* Calls that wait are not made; those that have a slot are as good as sent and end by themselves. */
@@ -364,13 +378,15 @@ void api_call_stop(struct step *s)
 			if (!c->has_slot)
 				call_drop(st, c);
 		}
+	if (st->batch)
+		batch_stop(st->batch, batched_drop);
 }
 
 static void on_intent(struct step *s, struct item *it)
 {
 	struct api_call *c = it->step_data;
 	struct api_call_step *st = step_state(s);
-	if (step_is_stopping(s) && !c->has_slot) {
+	if (is_closing(st) && !c->has_slot) {
 		call_drop(st, c);
 		return;
 	}
@@ -474,6 +490,10 @@ static void on_scripted(struct step *s, struct item *it, const struct script_res
 {
 	struct api_call *c = it->step_data;
 	struct api_call_step *st = step_state(s);
+	if (is_closing(st)) { /* its stop found the call in the script, where it could not be dropped */
+		call_drop(st, c);
+		return;
+	}
 	if (!result->error) {
 		call_build(st, c, &result->value);
 		return;
@@ -501,7 +521,7 @@ enum verdict api_call_start(struct step *s, struct item *it)
 	loop_timer_init(step_loop(s), &c->timer, on_backoff);
 	it->step_data = c;
 	call_move(st, c, API_CALL_SCRIPTING);
-	if (step_is_stopping(s)) {
+	if (is_closing(st)) {
 		call_drop(st, c);
 		return STEP_WAIT;
 	}
