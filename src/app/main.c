@@ -25,7 +25,8 @@ const struct command commands[] = {
 	  "  --over ID         the file over the input and answers of a recorded run: which requests and outputs change\n"
 	  "  --plan            the requests that a run would begin with; nothing is sent or kept\n"
 	  "  --diff ID         with --plan: beside those of a recorded run, item by item\n"
-	  "  --window N        items under way at once (default 512)\n" },
+	  "  --window N        items under way at once (default 512)\n"
+	  "  --grace TIME      how long calls under way may take after SIGINT or SIGTERM (default 10s); a second signal ends them now\n" },
 	{ "call", "call [-f FILE] [-o FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
 	  "Examples:\n"
 	  "  weir call -f weather.yaml open-meteo/forecast GET /v1/forecast latitude=48.85 longitude=2.35\n"
