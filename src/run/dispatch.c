@@ -368,7 +368,7 @@ static void item_deliver(struct run *r, struct item *it)
 	list_add_last(&s->arrivals, &it->order_link);
 	/* What rests on a write goes on to its end, or a call that was made would come to nothing: unless the run is
 	 * resumed, which finds the call in the ledger. */
-	if (r->is_leaving || (r->is_stopping && !run_item_of(it)->put_no)) {
+	if (r->is_leaving || (r->is_stopping && !run_item_of(it)->put_no && !it->recorded)) {
 		step_drop(s, it);
 		return;
 	}
@@ -405,7 +405,7 @@ static void item_begins(struct run *r, struct item *it, uint32_t made_by)
 static bool feed_window(struct run *r)
 {
 	bool any = false;
-	while (r->live < r->window && !r->is_broken && !r->is_stopping && !r->is_leaving) {
+	while (r->live < r->window && !r->is_broken && !r->is_leaving && (!r->is_stopping || feed_has_recorded(r))) {
 		uint32_t made_by = 0;
 		struct item *it = feed_next(r, &made_by);
 		if (!it)

@@ -71,7 +71,7 @@ static enum run_state final_state(const struct run *r)
 static void run_finish(struct run *r)
 {
 	/* An early stop has read no more input either, and is over all the same. */
-	r->has_left |= r->is_leaving && !r->is_stopping && !feed_is_over(r);
+	r->has_left |= r->is_leaving && !(r->is_stopping ? !feed_has_recorded(r) : feed_is_over(r));
 	if (r->has_left) {
 		run_end(r);
 		return;
@@ -95,9 +95,10 @@ static void on_soon(struct loop_soon *soon)
 	run_drain(r);
 	if (r->is_dead)
 		return;
+	bool is_through = feed_is_over(r) || r->is_leaving || (r->is_stopping && !feed_has_recorded(r));
 	if (r->is_broken)
 		run_end(r);
-	else if (r->live == 0 && (feed_is_over(r) || r->is_stopping || r->is_leaving) && r->done_no == r->put_no)
+	else if (r->live == 0 && is_through && r->done_no == r->put_no)
 		run_finish(r);
 }
 

@@ -521,11 +521,13 @@ enum verdict api_call_start(struct step *s, struct item *it)
 	loop_timer_init(step_loop(s), &c->timer, on_backoff);
 	it->step_data = c;
 	call_move(st, c, API_CALL_SCRIPTING);
-	if (is_closing(st)) {
-		call_drop(st, c);
+	/* What the ledger knows of it counts, whatever else happens: an unknown outcome must be told. */
+	bool may_be_over = !step_is_checked(s) && (it->recorded || step_is_replay(s));
+	if (may_be_over && api_call_recall(st, c))
 		return STEP_WAIT;
-	}
-	if (step_is_checked(s) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
+	if (is_closing(st))
+		call_drop(st, c);
+	else
 		call_prepare(st, c);
 	return STEP_WAIT;
 }
