@@ -43,6 +43,7 @@ struct sim_step {
 	enum sim_kind kind;
 	enum sim_method method;
 	unsigned from; /* SIM_NONE = the input */
+	unsigned attempts;
 	bool takes_errors, is_any_order;
 	enum on_error on_error;
 };
@@ -64,6 +65,7 @@ struct seen {
 	uint64_t effect_id;
 	char key[80];
 	bool is_ambiguous;	  /* the engine was told that nobody knows */
+	bool was_refused;	  /* it was told last that no connection came about: any call may be tried again then */
 	unsigned list_at, list_n; /* what its answer lists */
 	bool has_list;
 	unsigned sends_decided; /* when a person decided last */

@@ -123,6 +123,33 @@ static void note_input(const struct input_row *in)
 		    (int64_t)in->made);
 }
 
+static bool has_stopped(const struct sim_run *r)
+{
+	for (size_t i = 0; i < r->n_rows; i++)
+		if (r->rows[i].kind == LEDGER_PROBLEM && r->rows[i].code != ITEM_KEPT &&
+		    sim.steps[r->rows[i].step - 1].on_error == ON_ERROR_STOP)
+			return true;
+	return false;
+}
+
+/* A call that found no server is tried again as often as its step says, over all lives, whoever ends them. */
+static void check_attempts(struct sim_run *r, const struct ledger_key *key, unsigned item)
+{
+	unsigned k = key->step - 1, tries = 0;
+	uint32_t decided = 0;
+	if (!sim_is_call(k) || !sim.seen[k][item].was_refused || has_stopped(r) || sim.maps_by_script)
+		return; /* what fails in a script was not tried at all */
+	for (size_t i = 0; i < r->n_rows; i++)
+		if (r->rows[i].seq == key->seq && r->rows[i].step == key->step && r->rows[i].kind == LEDGER_DECISION &&
+		    r->rows[i].attempt > decided)
+			decided = r->rows[i].attempt;
+	for (size_t i = 0; i < r->n_rows; i++)
+		tries += r->rows[i].seq == key->seq && r->rows[i].step == key->step &&
+			 r->rows[i].kind == LEDGER_OUTCOME && r->rows[i].attempt > decided;
+	if (tries < sim.steps[k].attempts)
+		sim_fail("item %u failed at step %u after %u attempts of %u", item, k, tries, sim.steps[k].attempts);
+}
+
 static void note_row(const struct ledger_key *key, enum ledger_kind kind, int32_t code, int64_t number)
 {
 	struct sim_run *r = run_of(key->run);
@@ -133,6 +160,8 @@ static void note_row(const struct ledger_key *key, enum ledger_kind kind, int32_
 	if (!key->step || key->step > sim.n_steps)
 		sim_fail("a row of no step");
 	struct saved *s = &sim.saved[key->step - 1][item];
+	if (kind == LEDGER_PROBLEM && code != ITEM_UNKNOWN)
+		check_attempts(r, key, item);
 	s->intents += kind == LEDGER_INTENT;
 	s->outcomes += kind == LEDGER_OUTCOME;
 	s->problems += kind == LEDGER_PROBLEM;

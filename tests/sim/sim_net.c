@@ -136,6 +136,7 @@ static void tell(struct sim_wire *w, enum http_error error, enum http_certainty 
 	http_done *done = t->done;
 	void *arg = t->arg;
 	sim.seen[w->step][w->item].is_ambiguous |= certainty == HTTP_AMBIGUOUS;
+	sim.seen[w->step][w->item].was_refused = error == HTTP_ERROR_CONNECT_REFUSED;
 	sim_tell("call step %u item %u: %s %d", w->step, w->item, http_error_name(error), r.status);
 	detach(t);
 	done(arg, &r);
@@ -245,6 +246,15 @@ static unsigned number_after(struct str url, const char *what)
 	return n;
 }
 
+/* Of the whole world: another item with it would get this one's answer. */
+static void check_key(const struct sim_wire *w)
+{
+	for (unsigned k = 0; k < sim.n_steps; k++)
+		for (unsigned i = 0; i < sim.n_items; i++)
+			if (strcmp(sim.seen[k][i].key, w->key) == 0 && (k != w->step || i != w->item))
+				sim_fail("step %u item %u has the key of step %u item %u", w->step, w->item, k, i);
+}
+
 /* What has to hold whenever bytes leave. */
 static void check_departure(const struct sim_wire *w, struct seen *s)
 {
@@ -259,6 +269,8 @@ static void check_departure(const struct sim_wire *w, struct seen *s)
 		sim_fail("step %u item %u goes out without its key", w->step, w->item);
 	if (*s->key && strcmp(s->key, w->key) != 0)
 		sim_fail("step %u item %u: another key, %s after %s", w->step, w->item, w->key, s->key);
+	if (*w->key && !*s->key)
+		check_key(w);
 	(void)snprintf(s->key, sizeof(s->key), "%s", w->key);
 }
 

@@ -54,6 +54,7 @@ static void choose_step(unsigned k, bool is_branched)
 	/* Two lists, one behind the other, are enough; an entry is written once. */
 	if ((s->kind == SIM_LIST && lists == 2) || (s->kind == SIM_ENTRY && entries))
 		s->kind = SIM_CALL;
+	s->attempts = 1 + up_to(4);
 	s->from = k ? k - 1 : SIM_NONE;
 	if (is_branched && k)
 		s->from = up_to(k) ? up_to(k - 1) : SIM_NONE;
@@ -131,7 +132,7 @@ static void append_settings(struct buf *b, unsigned k)
 				 "kind: execute_api_call, system: s, connector: c, method_name: %s, query_path: /k%u, "
 				 "parameters_mapping: { n: %s }, in_flight: %u, attempts: %u%s",
 				 methods[s->method], k, sim.maps_by_script ? "'=item.data.n + 0'" : "=item.data.n",
-				 1 + up_to(15), 1 + up_to(4), s->is_any_order ? ", order: any" : "");
+				 1 + up_to(15), s->attempts, s->is_any_order ? ", order: any" : "");
 		if (s->kind == SIM_LIST)
 			(void)buf_append_c(b, ", items: '$.list[*]', result_store_field: data");
 		else
