@@ -66,6 +66,7 @@ struct seen {
 	char key[80];
 	bool is_ambiguous;	  /* the engine was told that nobody knows */
 	bool was_refused;	  /* it was told last that no connection came about: any call may be tried again then */
+	bool was_whole;		  /* a whole answer, and all was well */
 	unsigned list_at, list_n; /* what its answer lists */
 	bool has_list;
 	unsigned sends_decided; /* when a person decided last */

@@ -137,8 +137,12 @@ static void check_attempts(struct sim_run *r, const struct ledger_key *key, unsi
 {
 	unsigned k = key->step - 1, tries = 0;
 	uint32_t decided = 0;
-	if (!sim_is_call(k) || !sim.seen[k][item].was_refused || has_stopped(r) || sim.maps_by_script)
+	if (!sim_is_call(k) || sim.maps_by_script)
 		return; /* what fails in a script was not tried at all */
+	if (sim.seen[k][item].was_whole)
+		sim_fail("item %u failed at step %u, where all was well", item, k);
+	if (!sim.seen[k][item].was_refused || has_stopped(r))
+		return;
 	for (size_t i = 0; i < r->n_rows; i++)
 		if (r->rows[i].seq == key->seq && r->rows[i].step == key->step && r->rows[i].kind == LEDGER_DECISION &&
 		    r->rows[i].attempt > decided)

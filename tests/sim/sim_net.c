@@ -137,6 +137,7 @@ static void tell(struct sim_wire *w, enum http_error error, enum http_certainty 
 	void *arg = t->arg;
 	sim.seen[w->step][w->item].is_ambiguous |= certainty == HTTP_AMBIGUOUS;
 	sim.seen[w->step][w->item].was_refused = error == HTTP_ERROR_CONNECT_REFUSED;
+	sim.seen[w->step][w->item].was_whole = !error && r.status == 200;
 	sim_tell("call step %u item %u: %s %d", w->step, w->item, http_error_name(error), r.status);
 	detach(t);
 	done(arg, &r);
