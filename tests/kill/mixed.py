@@ -173,7 +173,7 @@ def books(c, name, m, hits, r, unknown_at_most, counted_as="unknown"):
 
 
 def kill_9(c):
-    m, rng = Mixed(delay=15 if IS_FULL else 5), random.Random(SEED)
+    m, rng = Mixed(delay=30 if IS_FULL else 5), random.Random(SEED)
     hits = killed_at_random(m, rng, KILLS, s.kill)
     r = m.finish()
     open_plain, unknown = books(c, "kill -9", m, hits, r, hits * PLAIN_IN_FLIGHT)
