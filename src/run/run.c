@@ -205,8 +205,9 @@ static int row_init(struct run *r, struct err *e)
 	struct arena *a = &r->arena;
 	if (from) {
 		*row = *from;
-		row->problem =
-		    from->problem.len ? arena_str(a, from->problem) : STR_NULL; /* input that could not be read on */
+		/* Input that could not be read on stays so; an early stop strikes again, or it was none. */
+		bool is_kept = from->problem.len && !str_starts(from->problem, STR(RUN_STOPPED_TEXT));
+		row->problem = is_kept ? arena_str(a, from->problem) : STR_NULL;
 	} else {
 		*row = (struct run_row){ .started_at = clock_wall() };
 		row->now = row->started_at;
