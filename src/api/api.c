@@ -397,8 +397,14 @@ void api_drain(struct api *a, void (*on_idle)(void *arg), void *arg)
 	a->is_draining = true;
 	a->on_idle = on_idle;
 	a->on_idle_arg = arg;
+	live_wind_down(a, false);
 	if (list_is_empty(&a->live))
 		on_idle(arg);
+}
+
+void api_wind_down(struct api *a)
+{
+	live_wind_down(a, true);
 }
 
 void api_close(struct api *a)

@@ -24,8 +24,13 @@ struct api_config {
 /* Listen, and go on with the runs that were interrupted. */
 int api_open(struct api **ret, const struct api_config *config, struct err *e);
 uint16_t api_port(const struct api *a);
-/* Take no more work; on_idle runs when no run is under way. */
+/*
+ * Take no more work; on_idle runs when no run is under way. Runs that a client waits for go on; of the others calls under way end, the rest is
+ * for the next start.
+ */
 void api_drain(struct api *a, void (*on_idle)(void *arg), void *arg);
+/* After api_drain(): nobody is waited for any more. */
+void api_wind_down(struct api *a);
 /* Runs under way stay on disk, to be resumed. The store and the script pool come next, before the loop turns again: what they owe to requests
  * is not wanted any more. */
 void api_close(struct api *a);

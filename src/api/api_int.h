@@ -130,6 +130,7 @@ void live_resume(struct api *a, int64_t id, struct request *rq);
  * `v` tells has happened either way.
  */
 void live_resume_after(struct request *rq, int64_t id, struct value v, bool is_wanted);
+void live_wind_down(struct api *a, bool even_waited); /* run_wind_down() of all runs, or of those that no request waits for */
 void live_free_all(struct api *a);
 
 /* What was interrupted goes on, the oldest first, so many at a time. */

@@ -16,6 +16,8 @@ static void wait_over(struct live_run *lr)
 		return;
 	lr->on_over(rq, lr);
 	request_release(rq);
+	if (lr->api->is_draining && !lr->is_over)
+		run_wind_down(lr->run);
 }
 
 static void on_wait_timer(struct loop_timer *t)
@@ -129,6 +131,8 @@ static int live_run_start(struct live_run *lr, const char *trigger, const struct
 	if (!resume)
 		config.source = (struct run_source){ .read = read_lines, .arg = lr };
 	lr->run = run_start(&config, e);
+	if (lr->run && a->is_draining) /* recalled while the server began to stop */
+		run_wind_down(lr->run);
 	if (lr->run)
 		return 0;
 	list_remove(&lr->link);
@@ -171,6 +175,12 @@ bool live_reply_broken(struct request *rq, struct live_run *lr)
 	const struct run_row *row = run_row(lr->run);
 	if (row->state != RUN_RUNNING)
 		return false;
+	if (rq->api->is_draining && !row->problem.len) {
+		reply_problem(rq, 503, "stopping", NULL, "%s",
+			      lr->is_recorded ? "the server stops; the run goes on when it starts again"
+					      : "the server stops; nothing has begun, send it again");
+		return true;
+	}
 	reply_problem(rq, 503, "store", NULL, "the run has stopped: %.*s", STR_ARG(row->problem));
 	return true;
 }
@@ -297,6 +307,15 @@ void live_resume_after(struct request *rq, int64_t id, struct value v, bool is_w
 	}
 	*kept = v;
 	resume_begin(rq->api, id, rq, kept);
+}
+
+void live_wind_down(struct api *a, bool even_waited)
+{
+	LIST_FOREACH (node, &a->live) {
+		struct live_run *lr = LIST_ENTRY(node, struct live_run, link);
+		if (lr->run && (even_waited || !lr->waiter))
+			run_wind_down(lr->run);
+	}
 }
 
 void live_free_all(struct api *a)

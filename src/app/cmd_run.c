@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define RUN_UPLOADS_MAX 64 /* files of one command line */
+#define RUN_GRACE_MS 10000 /* for calls under way when a signal says stop */
 
 /* -d NAME=@PATH: goes into the folder when the store is open. */
 struct upload {
@@ -22,7 +23,7 @@ struct upload {
 struct run_command {
 	struct app app;
 	const struct command *command;
-	const char *file, *items, *output, *format, *resume, *window, *from, *from_items, *diff, *send;
+	const char *file, *items, *output, *format, *resume, *window, *from, *from_items, *diff, *send, *grace_text;
 	struct arena arena;
 	struct value data; /* of -d */
 	bool has_data;
@@ -36,6 +37,8 @@ struct run_command {
 	struct run *run;
 	struct err error; /* that stopped the run */
 	int interrupted;  /* signal */
+	msec_t grace_ms;
+	struct loop_timer grace;
 	bool is_over, by_network;
 	enum run_state state;
 	bool is_plan;	/* --plan: say what would be sent */
@@ -84,6 +87,7 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		{ .name = "from", .value = &rc->from },
 		{ .name = "retry-failed", .present = &rc->retries },
 		{ .name = "window", .value = &rc->window },
+		{ .name = "grace", .value = &rc->grace_text },
 		{ .name = "plan", .present = &rc->is_plan },
 		{ .name = "diff", .value = &rc->diff },
 		{ .name = "send", .value = &rc->send },
@@ -117,6 +121,9 @@ static bool args_parse(struct run_command *rc, int argc, char **argv)
 		return app_usage(rc->command, "--plan shows what a new run would send; leave --resume and files out"), false;
 	if (rc->has_data && rc->items)
 		return app_usage(rc->command, "-d gives one item and --items many; use one of them"), false;
+	struct err e = ERR_INIT;
+	if (rc->grace_text && (num_parse_duration(str_c(rc->grace_text), &rc->grace_ms, &e) < 0 || rc->grace_ms < 0))
+		return app_usage(rc->command, "--grace %s: write a time such as 30s, or 0s", rc->grace_text), false;
 	return true;
 }
 
@@ -305,13 +312,32 @@ static void on_end(void *arg, struct run *r)
 	run_over(rc);
 }
 
-static void on_signal(void *arg, int signum)
+/* What is still under way has no outcome. */
+static void run_cut(struct run_command *rc)
 {
-	struct run_command *rc = arg;
-	rc->interrupted = signum;
 	if (rc->run && run_id(rc->run))
 		progress_end(&rc->progress, rc->run);
 	run_over(rc);
+}
+
+static void on_grace(struct loop_timer *t)
+{
+	run_cut(CONTAINER_OF(t, struct run_command, grace));
+}
+
+/* The first lets calls end, the second does not. */
+static void on_signal(void *arg, int signum)
+{
+	struct run_command *rc = arg;
+	bool is_first = !rc->interrupted;
+	rc->interrupted = signum;
+	if (!is_first || !rc->run || !rc->grace_ms || loop_timer_start(&rc->grace, rc->grace_ms) < 0) {
+		run_cut(rc);
+		return;
+	}
+	if (run_live(rc->run) && !rc->app.flags.quiet)
+		app_say("stopping: calls under way have %g s to end; a second signal ends them now", (double)rc->grace_ms / 1000);
+	run_wind_down(rc->run);
 }
 
 /* A freed run is buried when the store's last callback for it has come, and a closed store calls nobody: a question behind them all. */
@@ -336,6 +362,7 @@ static int run_go(struct run_command *rc)
 	};
 	if (rc->source)
 		config.source = source_face(rc->source);
+	loop_timer_init(rc->app.loop, &rc->grace, on_grace);
 	progress_init(&rc->progress, rc->app.loop, &rc->app.flags, rc->source);
 	rc->run = run_start(&config, &rc->error);
 	if (!rc->run) {
@@ -346,6 +373,7 @@ static int run_go(struct run_command *rc)
 		source_attach(rc->source, rc->run);
 	while (!rc->is_over)
 		(void)loop_run(rc->app.loop);
+	loop_timer_stop(&rc->grace);
 	run_free(TAKE(rc->run)); /* a signal may come yet */
 	run_settle(rc);
 	return EXIT_OK;
@@ -353,7 +381,7 @@ static int run_go(struct run_command *rc)
 
 static int exit_code(const struct run_command *rc)
 {
-	if (rc->interrupted)
+	if (rc->interrupted && rc->state == RUN_RUNNING) /* else its last call ended in time, and so did the run */
 		return 128 + rc->interrupted;
 	if (rc->error.code)
 		return EXIT_RUN_FAILED;
@@ -439,7 +467,7 @@ static int run_all(struct run_command *rc)
 	struct loop_signal *on_term = loop_signal_open(rc->app.loop, SIGTERM, on_signal, rc, &rc->error);
 	(void)signal(SIGPIPE, SIG_IGN);
 	code = run_go(rc);
-	if (code == EXIT_OK && rc->sink && !rc->interrupted && rc->error.code == 0 && rc->state != RUN_RUNNING)
+	if (code == EXIT_OK && rc->sink && rc->error.code == 0 && rc->state != RUN_RUNNING)
 		(void)sink_finish(rc->sink, &rc->error);
 	if (code == EXIT_OK && rc->error.code)
 		app_say("%s", rc->error.msg);
@@ -461,7 +489,8 @@ static void run_command_done(struct run_command *rc)
 
 int app_resume(const struct app_flags *flags, const char *id, const char *output)
 {
-	struct run_command rc = { .command = app_command("run"), .data = value_object(), .resume = id, .output = output, .discards = !output };
+	struct run_command rc = { .command = app_command("run"), .data = value_object(), .resume = id, .output = output,
+				  .discards = !output, .grace_ms = RUN_GRACE_MS };
 	arena_init(&rc.arena, 0);
 	rc.app.flags = *flags;
 	int code = run_all(&rc);
@@ -500,7 +529,7 @@ int cmd_run(int argc, char **argv)
 	if (has_flag(argc, argv, "--over"))
 		return cmd_run_over(argc, argv);
 
-	struct run_command rc = { .command = app_command("run"), .data = value_object() };
+	struct run_command rc = { .command = app_command("run"), .data = value_object(), .grace_ms = RUN_GRACE_MS };
 	arena_init(&rc.arena, 0);
 	int64_t prepared = 0;
 	int code = app_refusal(EXIT_USAGE);

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#define SERVE_GRACE_MS 10000 /* how long a stop waits for runs under way; what is left is resumed at the next start */
+#define SERVE_FINISH_MS 5000 /* how long a stop waits for the end of runs that a client waits for */
+#define SERVE_GRACE_MS 5000  /* and then for calls under way; what is left is resumed at the next start */
 #define SERVE_PORT "8080"
 #define SAMPLE_PORT "8090"
 
@@ -27,7 +28,7 @@ static bool port_parse(const struct command *c, const char *flag, const char *te
 struct serve {
 	struct app app;
 	struct api *api;
-	struct loop_timer grace;
+	struct loop_timer finish, grace;
 	struct prune_keeper keeper;
 	const char *port_text, *keep_text;
 	uint16_t port;
@@ -39,6 +40,13 @@ static void on_idle(void *arg)
 {
 	struct serve *s = arg;
 	loop_stop(s->app.loop);
+}
+
+static void on_finish(struct loop_timer *t)
+{
+	struct serve *s = CONTAINER_OF(t, struct serve, finish);
+	(void)loop_timer_start(&s->grace, SERVE_GRACE_MS);
+	api_wind_down(s->api);
 }
 
 static void on_grace(struct loop_timer *t)
@@ -54,8 +62,8 @@ static void on_signal(void *arg, int signum)
 		loop_stop(s->app.loop);
 		return;
 	}
-	log_info(NULL, "server stops, runs under way have %d s", SERVE_GRACE_MS / 1000);
-	(void)loop_timer_start(&s->grace, SERVE_GRACE_MS);
+	log_info(NULL, "server stops, what is under way has %d s", (SERVE_FINISH_MS + SERVE_GRACE_MS) / 1000);
+	(void)loop_timer_start(&s->finish, SERVE_FINISH_MS);
 	api_drain(s->api, on_idle, s);
 }
 
@@ -130,12 +138,14 @@ int cmd_serve(int argc, char **argv)
 	(void)prctl(PR_SET_DUMPABLE, 0); /* secrets are in memory: no core file, no debugger of another process */
 	int code = serve_open(&s, argc - first, argv + first);
 	if (code == EXIT_OK) {
+		loop_timer_init(s.app.loop, &s.finish, on_finish);
 		loop_timer_init(s.app.loop, &s.grace, on_grace);
 		struct loop_signal *on_int = loop_signal_open(s.app.loop, SIGINT, on_signal, &s, &e);
 		struct loop_signal *on_term = loop_signal_open(s.app.loop, SIGTERM, on_signal, &s, &e);
 		app_keeper_start(&s.keeper, &s.app);
 		(void)loop_run(s.app.loop);
 		app_keeper_stop(&s.keeper);
+		loop_timer_stop(&s.finish);
 		loop_timer_stop(&s.grace);
 		loop_signal_close(on_int);
 		loop_signal_close(on_term);

@@ -28,7 +28,8 @@ const struct command commands[] = {
 	  "  --all             with --plan, --over: every request and difference\n"
 	  "  --send WHAT       with --plan, --over: then send it, after asking: all, changed, new, a step, or items like 3,5-9\n"
 	  "  --yes             with --send: do not ask\n"
-	  "  --window N        items under way at once (default 512)\n" },
+	  "  --window N        items under way at once (default 512)\n"
+	  "  --grace TIME      how long calls under way may take after SIGINT or SIGTERM (default 10s); a second signal ends them now\n" },
 	{ "call", "call [-f FILE] [-o FILE] SYSTEM[/CONNECTOR] METHOD PATH [name=value]...", "make one API call", cmd_call,
 	  "Examples:\n"
 	  "  weir call -f weather.yaml open-meteo/forecast GET /v1/forecast latitude=48.85 longitude=2.35\n"

@@ -129,6 +129,7 @@ void progress_end(struct progress *p, const struct run *r)
 	if (row->items_in != 1)
 		fprintf(stderr, ": %llu of %llu items", (unsigned long long)row->items_out, (unsigned long long)row->items_in);
 	if (row->state == RUN_RUNNING)
-		fprintf(stderr, "; go on with: weir run --resume %lld", (long long)row->id);
+		fprintf(stderr, "; go on with: weir run --resume %lld%s", (long long)row->id,
+			row->input_is_complete ? "" : " --items FILE");
 	fputc('\n', stderr);
 }

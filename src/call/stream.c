@@ -29,9 +29,9 @@ bool call_spec_may_split(const struct call_spec *s, int status, const struct hea
 {
 	auto_arena struct arena a;
 	struct str type = headers_get(headers, STR("Content-Type"));
+	arena_init(&a, 0);
 	if (status < 200 || status > 299 || status == 204 || status == 205 || s->op.method == CALL_HEAD)
 		return false;
-	arena_init(&a, 0);
 	return content_may_split(&s->op.answer, header_media_type(type), header_parameter(&a, type, STR("charset")),
 				 ret) &&
 	       is_ok_so_far(s, status, headers, &a);

@@ -219,6 +219,14 @@ static void item_fail_here(struct run *r, struct item *it, const char *type, con
 	run_item_ends(r, it);
 }
 
+static void steps_stop(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->n_steps; i++)
+		if (r->steps[i].is_open && r->steps[i].plan->kind->stop)
+			r->steps[i].plan->kind->stop(&r->steps[i]);
+	run_schedule(r);
+}
+
 /* Setting on_error: stop. What waits is let go, what is under way ends by itself. */
 static void run_stop_early(struct run *r, const struct item *it)
 {
@@ -229,10 +237,16 @@ static void run_stop_early(struct run *r, const struct item *it)
 	r->row.problem =
 	    str_c(arena_printf(&r->arena, RUN_STOPPED_TEXT "%llu: %.*s", (unsigned long long)it->seq,
 			       STR_ARG(value_is(detail, VALUE_STRING) ? value_text(detail) : STR("it failed"))));
-	for (size_t i = 0; i < r->plan->n_steps; i++)
-		if (r->steps[i].plan->kind->stop)
-			r->steps[i].plan->kind->stop(&r->steps[i]);
-	run_schedule(r);
+	steps_stop(r);
+}
+
+void run_wind_down(struct run *r)
+{
+	if (r->is_leaving || r->is_dead)
+		return;
+	r->is_leaving = true;
+	if (r->phase == RUN_PHASE_FLOWING && !r->is_broken)
+		steps_stop(r);
 }
 
 void step_drop(struct step *s, struct item *it)
@@ -240,6 +254,7 @@ void step_drop(struct step *s, struct item *it)
 	struct run *r = s->run;
 	struct flight *f = run_item_of(it)->flight;
 	f->is_dropped = true;
+	r->has_left |= r->is_leaving;
 	list_remove(&it->order_link);
 	branch_end(r, it, false);
 	step_leave_ready(s);
@@ -351,8 +366,9 @@ static void item_deliver(struct run *r, struct item *it)
 	if (!s->counts.in++)
 		s->counts.first_ns = it->entered_ns;
 	list_add_last(&s->arrivals, &it->order_link);
-	/* What rests on a write goes on to its end, or a call that was made would come to nothing. */
-	if (r->is_stopping && !run_item_of(it)->put_no) {
+	/* What rests on a write goes on to its end, or a call that was made would come to nothing: unless the run is
+	 * resumed, which finds the call in the ledger. */
+	if (r->is_leaving || (r->is_stopping && !run_item_of(it)->put_no && !it->recorded)) {
 		step_drop(s, it);
 		return;
 	}
@@ -398,7 +414,7 @@ static bool is_left_out(const struct run *r, const struct item *it, uint32_t mad
 static bool feed_window(struct run *r)
 {
 	bool any = false;
-	while (r->live < r->window && !r->is_broken && !r->is_stopping) {
+	while (r->live < r->window && !r->is_broken && !r->is_leaving && (!r->is_stopping || feed_has_recorded(r))) {
 		uint32_t made_by = 0;
 		struct item *it = feed_next(r, &made_by);
 		if (!it)

@@ -59,6 +59,11 @@ bool feed_is_over(const struct run *r)
 	return f->next_out >= f->next_in && (f->source_ended || r->config.is_replay);
 }
 
+bool feed_has_recorded(const struct run *r)
+{
+	return r->feed.next_out < r->feed.recorded_to;
+}
+
 static void put_done(void *arg, const struct store_result *result)
 {
 	struct run *r = arg;
@@ -118,7 +123,9 @@ static int chunk_add(struct run *r, struct input_row *row, char *lines, store_do
 		run_broken(r, e.msg);
 		return e.code;
 	}
-	*c = (struct chunk){ .first_seq = row->first_seq, .count = row->count, .made_by = row->made_by };
+	*c = (struct chunk){
+		.first_seq = row->first_seq, .count = row->count, .made_by = row->made_by, .put_no = r->put_no
+	};
 	if (lines) {
 		c->lines = lines;
 		c->len = row->lines.len;
@@ -156,7 +163,7 @@ static uint32_t skip_recorded(struct run *r, uint32_t count);
 bool feed_may_pump(const struct run *r)
 {
 	const struct feed *f = &r->feed;
-	return !f->source_ended && !f->source_waits && !r->is_broken && !r->is_stopping &&
+	return !f->source_ended && !f->source_waits && !r->is_broken && !r->is_stopping && !r->is_leaving &&
 	       !store_is_full(r->config.store);
 }
 
@@ -272,6 +279,7 @@ static int stretch_take(struct run *r, const struct input_row *in, const struct 
 	}
 	memcpy(copy, in->lines.ptr, in->lines.len);
 	f->made_by = in->made_by;
+	f->put_no = 0;
 	if (end > f->read_to + 1)
 		end = f->read_to + 1;
 	stretch_set(f, copy, in->lines.len, (uint32_t)(f->next_out - in->first_seq), (uint32_t)(end - f->next_out));
@@ -340,6 +348,7 @@ static bool stretch_next(struct run *r)
 		c->lines = NULL;
 		stretch_set(f, lines, c->len, 0, c->count);
 		f->made_by = c->made_by;
+		f->put_no = c->put_no;
 	} else {
 		stretch_ask(r, c->first_seq + c->count - 1);
 	}
@@ -428,6 +437,7 @@ struct item *feed_next(struct run *r, uint32_t *ret_made_by)
 		return NULL;
 	}
 	flight->seq = f->next_out;
+	flight->put_no = f->put_no;
 	list_init(&flight->outputs);
 	list_add_last(&r->flights, &flight->link);
 	item_parse(ri, str_from(start, n), f->made_by != 0);

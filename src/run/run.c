@@ -29,7 +29,7 @@ static void steps_close(struct run *r)
 static void run_end(struct run *r)
 {
 	r->phase = RUN_PHASE_ENDED;
-	if (r->is_broken) {
+	if (r->is_broken || r->has_left) {
 		r->row.state = RUN_RUNNING;
 		r->row.ended_at = 0;
 		steps_close(r);
@@ -70,6 +70,12 @@ static enum run_state final_state(const struct run *r)
 
 static void run_finish(struct run *r)
 {
+	/* An early stop has read no more input either, and is over all the same. */
+	r->has_left |= r->is_leaving && !(r->is_stopping ? !feed_has_recorded(r) : feed_is_over(r));
+	if (r->has_left) {
+		run_end(r);
+		return;
+	}
 	r->phase = RUN_PHASE_ENDING;
 	r->row.state = final_state(r);
 	r->row.ended_at = clock_wall();
@@ -89,9 +95,10 @@ static void on_soon(struct loop_soon *soon)
 	run_drain(r);
 	if (r->is_dead)
 		return;
+	bool is_through = feed_is_over(r) || r->is_leaving || (r->is_stopping && !feed_has_recorded(r));
 	if (r->is_broken)
 		run_end(r);
-	else if (r->live == 0 && (feed_is_over(r) || r->is_stopping) && r->done_no == r->put_no)
+	else if (r->live == 0 && is_through && r->done_no == r->put_no)
 		run_finish(r);
 }
 
@@ -198,8 +205,9 @@ static int row_init(struct run *r, struct err *e)
 	struct arena *a = &r->arena;
 	if (from) {
 		*row = *from;
-		row->problem =
-		    from->problem.len ? arena_str(a, from->problem) : STR_NULL; /* input that could not be read on */
+		/* Input that could not be read on stays so; an early stop strikes again, or it was none. */
+		bool is_kept = from->problem.len && !str_starts(from->problem, STR(RUN_STOPPED_TEXT));
+		row->problem = is_kept ? arena_str(a, from->problem) : STR_NULL;
 	} else {
 		*row = (struct run_row){ .started_at = clock_wall() };
 		row->now = row->started_at;
@@ -385,6 +393,11 @@ const struct run_row *step_row(const struct step *s)
 bool step_is_stopping(const struct step *s)
 {
 	return s->run->is_stopping;
+}
+
+bool step_is_leaving(const struct step *s)
+{
+	return s->run->is_leaving;
 }
 
 bool step_is_replay(const struct step *s)

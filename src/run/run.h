@@ -66,6 +66,12 @@ struct run *run_start(const struct run_config *config, struct err *e);
 /* Stop now: nothing more is sent, in-flight calls are cancelled, callbacks no longer run. Unless it ended, the run stays `running` on disk, to
  * be resumed. Frees the run at the end of the turn. */
 void run_free(struct run *r);
+/*
+ * Wind down: no item begins, no step sends anything new; what is under way ends and is recorded. Then on_end hears `running`, and the run is left
+ * to whoever resumes it, unless its last item was through. Every unknown outcome that run_free() would leave of a call which ends in time is
+ * spared by this. For any time before on_end; run_free() may cut it short.
+ */
+void run_wind_down(struct run *r);
 void run_source_ready(struct run *r);
 
 int64_t run_id(const struct run *r);

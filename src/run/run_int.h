@@ -48,6 +48,7 @@ struct chunk {
 	struct list link;
 	uint64_t first_seq;
 	uint32_t count, made_by;
+	uint64_t put_no; /* its write */
 	char *lines; /* NULL = on disk only */
 	size_t len;
 };
@@ -62,6 +63,7 @@ struct feed {
 	uint64_t recorded_to;	/* items below this were recorded by an earlier process, perhaps with answers */
 	bool source_ended, source_waits, is_reading;
 	uint32_t made_by;	/* of the stretch: 0 = the source, else 1 + the step */
+	uint64_t put_no;	/* of the stretch: the write of its lines, which an item rests on; 0 = they were read back */
 	char *lines;		/* the stretch being consumed: lines of seq next_out.. */
 	size_t len, pos;
 	uint32_t left;		/* lines left in it */
@@ -86,6 +88,8 @@ struct run {
 	struct list flights;
 	size_t live, window;
 	bool is_stopping; /* on_error: stop has struck: what is under way ends, nothing else begins */
+	bool is_leaving;  /* run_wind_down(): the same, and what was not begun is left to a resumed run */
+	bool has_left;	  /* there is something to resume for */
 	bool keeps_order, is_claimed, by_network, is_broken, update_pending, is_draining, is_in_step;
 	uint64_t put_no, done_no; /* writes queued and committed */
 	unsigned long failures;	  /* alloc_failures() when the run began */
@@ -107,6 +111,7 @@ void feed_pump(struct run *r);		    /* take more from the source into the ledger
 bool feed_may_pump(const struct run *r);
 struct item *feed_next(struct run *r, uint32_t *ret_made_by); /* the next item, or NULL: none now */
 bool feed_is_over(const struct run *r);
+bool feed_has_recorded(const struct run *r); /* items yet to come that an earlier process may have begun: none of them may be forgotten */
 void feed_resume(struct run *r, uint64_t next_seq, uint64_t from_source); /* what the ledger holds: before anything moves */
 /* Record made items behind the input. The same promises as step_make(). */
 void feed_make(struct run_item *parent, const struct input_row *row, store_done *done);

@@ -25,6 +25,8 @@ void step_fail(struct step *s, struct item *it, struct value problem, enum item_
 /* The item leaves quietly, neither out nor failed: a rule says skip, or the run stops early and nothing has begun for it here. */
 void step_drop(struct step *s, struct item *it);
 bool step_is_stopping(const struct step *s);
+/* run_wind_down(): what would begin, or be tried again, is dropped instead; a resumed run does it. Nothing of it is judged. */
+bool step_is_leaving(const struct step *s);
 /* Set the problem for a start that returns STEP_FAIL. */
 enum verdict step_problem(struct step *s, struct item *it, const char *type, const char *title, const char *fmt, ...) PRINTF_LIKE(5, 6);
 void step_set_order_any(struct step *s);

@@ -190,6 +190,8 @@ bool api_call_is_in_doubt(const struct api_call *c, const struct call_judgement 
 void api_call_is_unknown(struct api_call_step *st, struct api_call *c, const struct call_judgement *j);
 /* The same before the request is built: true when c->probe is set and api_call_probe_begins() is to follow. */
 bool api_call_probe_wanted(struct api_call_step *st, struct api_call *c, const struct call_judgement *unknown);
+/* The run winds down: who waits to ask does not; a resumed run does. */
+void api_call_probe_stop(struct api_call_step *st);
 void api_call_probe_begins(struct api_call_step *st, struct api_call *c);
 void api_call_probe_is_due(struct api_call_step *st, struct api_call *c);
 void api_call_probe_scripted(struct step *s, struct item *it, const struct script_result *result);
@@ -201,6 +203,7 @@ bool api_call_probe_lets_go(struct api_call_step *st, struct api_call *c);
 void api_call_move(struct api_call_step *st, struct api_call *c, enum api_call_state to);
 void api_call_slot_back(struct api_call_step *st, struct api_call *c);
 void api_call_drop(struct api_call_step *st, struct api_call *c); /* the item leaves undone */
+bool api_call_is_closing(const struct api_call_step *st); /* the run takes no more work: what has not begun does not begin */
 msec_t api_call_backoff(uint32_t tries);
 /* One answer that asks for rest speaks for all calls of the step. */
 void api_call_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j);

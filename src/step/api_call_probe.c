@@ -53,6 +53,10 @@ static void undecided_by(struct api_call_step *st, struct api_call *c, const cha
 
 static void probe_waits(struct api_call_step *st, struct api_call *c, msec_t wait)
 {
+	if (step_is_leaving(st->step)) {
+		api_call_drop(st, c);
+		return;
+	}
 	api_call_move(st, c, API_CALL_PROBE_WAIT);
 	if (loop_timer_start(&c->timer, wait) < 0)
 		api_call_probe_is_due(st, c);
@@ -61,6 +65,16 @@ static void probe_waits(struct api_call_step *st, struct api_call *c, msec_t wai
 void api_call_probe_begins(struct api_call_step *st, struct api_call *c)
 {
 	probe_waits(st, c, probe_of(st)->wait);
+}
+
+void api_call_probe_stop(struct api_call_step *st)
+{
+	static const enum api_call_state waiting[] = { API_CALL_PROBE_WAIT, API_CALL_PROBE_READY };
+	if (!step_is_leaving(st->step))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
+		LIST_FOREACH (node, &st->in[waiting[i]])
+			api_call_drop(st, LIST_ENTRY(node, struct api_call, link));
 }
 
 bool api_call_probe_wanted(struct api_call_step *st, struct api_call *c, const struct call_judgement *unknown)
@@ -99,6 +113,10 @@ static void probe_build(struct api_call_step *st, struct api_call *c, const stru
 			       &c->probe->request, &e) < 0) {
 		c->probe->request = (struct call_request){ 0 };
 		undecided_by(st, c, "cannot be sent", str_c(e.msg));
+		return;
+	}
+	if (step_is_leaving(st->step)) {
+		api_call_drop(st, c);
 		return;
 	}
 	api_call_move(st, c, API_CALL_PROBE_READY);
@@ -164,7 +182,7 @@ static void on_decision(struct step *s, struct item *it)
 	struct api_call_step *st = step_state(s);
 	if (c->probe->said == CALL_PROBE_DONE)
 		api_call_decided_done(st, c, c->probe->result);
-	else if (step_is_stopping(s))
+	else if (api_call_is_closing(st))
 		api_call_drop(st, c);
 	else if (api_call_probe_lets_go(st, c))
 		api_call_goes_by_probe(st, c);

@@ -46,6 +46,20 @@ void api_call_leave(struct api_call_step *st, struct api_call *c)
 	c->item->step_data = NULL;
 }
 
+void api_call_drop(struct api_call_step *st, struct api_call *c)
+{
+	struct step *s = st->step;
+	struct item *it = c->item;
+	api_call_leave(st, c);
+	step_drop(s, it);
+}
+
+/* The run takes no more work: what has not begun does not begin. */
+bool api_call_is_closing(const struct api_call_step *st)
+{
+	return step_is_stopping(st->step) || step_is_leaving(st->step);
+}
+
 static void call_fails(struct api_call_step *st, struct api_call *c, struct value problem, enum item_state state)
 {
 	struct step *s = st->step;
@@ -267,7 +281,10 @@ static void call_decide(struct api_call_step *st, struct api_call *c, const stru
 	struct call_judgement j;
 	(void)call_judge_full(st->plan->spec, st->plan->rule, x, &c->item->arena, &j);
 	api_call_key_answered(st, c, x);
-	if (api_call_may_try_again(st, c, &j)) {
+	bool goes_again = api_call_may_try_again(st, c, &j);
+	if (goes_again && step_is_leaving(st->step)) {
+		api_call_drop(st, c); /* a resumed run judges the recorded answer as we do, and asks again */
+	} else if (goes_again) {
 		learn_from(st, c, x);
 		call_waits(st, c, x, &j);
 	} else if (api_call_is_in_doubt(c, &j)) {
@@ -341,7 +358,7 @@ static void send(struct api_call_step *st, struct api_call *c)
 	struct step_services *services = step_services(st->step);
 	const struct call_limits *l = &st->plan->limits;
 	struct err e = ERR_INIT;
-	assert(!step_is_replay(st->step)); /* call_build() has turned back */
+	assert(!step_is_replay(st->step));		  /* call_build() has turned back */
 	if (c->doubt && api_call_key_is_gone(st, c, 0)) { /* it has grown old while it stood here */
 		api_call_slot_back(st, c);
 		api_call_key_expired(st, c, NULL);
@@ -382,12 +399,9 @@ static void send(struct api_call_step *st, struct api_call *c)
 	}
 }
 
-void api_call_drop(struct api_call_step *st, struct api_call *c)
+static void batched_drop(struct step *s, struct item *it)
 {
-	struct step *s = st->step;
-	struct item *it = c->item;
-	api_call_leave(st, c);
-	step_drop(s, it);
+	api_call_drop(step_state(s), it->step_data);
 }
 
 /* Calls that wait are not made; those that have a slot are as good as sent and end by themselves. */
@@ -395,19 +409,22 @@ void api_call_stop(struct step *s)
 {
 	static const enum api_call_state waiting[] = { API_CALL_WAITING, API_CALL_SENDABLE, API_CALL_BACKOFF };
 	struct api_call_step *st = step_state(s);
+	api_call_probe_stop(st);
 	for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
 		LIST_FOREACH (node, &st->in[waiting[i]]) {
 			struct api_call *c = LIST_ENTRY(node, struct api_call, link);
 			if (!c->has_slot)
 				api_call_drop(st, c);
 		}
+	if (st->batch)
+		batch_stop(st->batch, batched_drop);
 }
 
 static void on_intent(struct step *s, struct item *it)
 {
 	struct api_call *c = it->step_data;
 	struct api_call_step *st = step_state(s);
-	if (step_is_stopping(s) && !c->has_slot) {
+	if (api_call_is_closing(st) && !c->has_slot) {
 		api_call_drop(st, c);
 		return;
 	}
@@ -479,8 +496,8 @@ static void call_build(struct api_call_step *st, struct api_call *c, const struc
 		return;
 	}
 	struct str key = api_call_key(st, c);
-	if (call_request_build_files(st->plan->spec, services->secrets, &st->folder.face, &parameters, key, &it->arena, &c->request,
-				     &e) < 0) {
+	if (call_request_build_files(st->plan->spec, services->secrets, &st->folder.face, &parameters, key, &it->arena,
+				     &c->request, &e) < 0) {
 		api_call_fails(st, c, e.code == -ERR_MISSING ? "missing_secret" : "invalid_request",
 			       "The request cannot be built", &e);
 		return;
@@ -506,6 +523,10 @@ static void on_scripted(struct step *s, struct item *it, const struct script_res
 {
 	struct api_call *c = it->step_data;
 	struct api_call_step *st = step_state(s);
+	if (api_call_is_closing(st)) { /* its stop found the call in the script, where it could not be dropped */
+		api_call_drop(st, c);
+		return;
+	}
 	if (!result->error) {
 		call_build(st, c, &result->value);
 		return;
@@ -533,11 +554,13 @@ enum verdict api_call_start(struct step *s, struct item *it)
 	loop_timer_init(step_loop(s), &c->timer, on_timer);
 	it->step_data = c;
 	api_call_move(st, c, API_CALL_SCRIPTING);
-	if (step_is_stopping(s)) {
-		api_call_drop(st, c);
+	/* What the ledger knows of it counts, whatever else happens: an unknown outcome must be told. */
+	bool may_be_over = !step_is_checked(s) && !api_call_is_offered(st, c) && (it->recorded || step_is_replay(s));
+	if (may_be_over && api_call_recall(st, c))
 		return STEP_WAIT;
-	}
-	if (step_is_checked(s) || api_call_is_offered(st, c) || (!it->recorded && !step_is_replay(s)) || !api_call_recall(st, c))
+	if (api_call_is_closing(st))
+		api_call_drop(st, c);
+	else
 		call_prepare(st, c);
 	return STEP_WAIT;
 }

@@ -129,6 +129,16 @@ void batch_add(struct batch *b, struct item *it)
 		trip_start(b);
 }
 
+void batch_stop(struct batch *b, void (*drop)(struct step *s, struct item *it))
+{
+	while (!list_is_empty(&b->gathered)) {
+		struct item *it = LIST_ENTRY(list_first(&b->gathered), struct item, link);
+		list_remove(&it->link);
+		b->n_gathered--;
+		drop(b->step, it);
+	}
+}
+
 void batch_flush(struct batch *b)
 {
 	while (b->n_gathered && b->n_trips < BATCH_JOBS_MAX) {

@@ -52,6 +52,13 @@ static void execute_script_flush(struct step *s)
 	batch_flush(step_state(s));
 }
 
+/* After an error some of the items rest on a call that was made, and go on to their end; a resumed run has them all. */
+static void execute_script_stop(struct step *s)
+{
+	if (step_is_leaving(s))
+		batch_stop(step_state(s), step_drop);
+}
+
 static void execute_script_close(struct step *s)
 {
 	batch_free(step_state(s));
@@ -70,5 +77,6 @@ const struct kind step_execute_script = {
 	.open = execute_script_open,
 	.start = execute_script_start,
 	.flush = execute_script_flush,
+	.stop = execute_script_stop,
 	.close = execute_script_close,
 };

@@ -29,6 +29,24 @@ SENT_TWICE = "unkeyed POST sent twice"
 TABLE = []
 
 
+class Ledger:
+    """What a store in weir.db holds, read from a copy: looking must not change what is looked at."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def rows(self, run):
+        """(seq, step, attempt, kind, code) of one run."""
+        copy = s.directory()
+        for name in ("weir.db", "weir.db-wal"):
+            if os.path.exists(os.path.join(self.data, name)):
+                shutil.copy(os.path.join(self.data, name), copy)
+        db = sqlite3.connect(os.path.join(copy, "weir.db"))
+        rows = db.execute("SELECT seq, step, attempt, kind, code FROM ledger WHERE run = ?", (run,)).fetchall()
+        db.close()
+        return rows
+
+
 class Mixed:
     """A directory, a recorder, and the component that calls it in all five ways for each item."""
 
@@ -51,6 +69,7 @@ class Mixed:
         with open(self.items, "w") as f:
             for k in range(ITEMS):
                 f.write('{"id":%d}\n' % k)
+        self.ledger = Ledger(self.data)
         self.count, self.at = 0, 0
 
     def requests_seen(self):
@@ -81,17 +100,6 @@ class Mixed:
             if r.code in (0, 7) and os.path.exists(self.out):
                 break
         return r
-
-    def ledger(self):
-        """Rows of a copy: looking must not change what is looked at."""
-        copy = s.directory()
-        for name in ("weir.db", "weir.db-wal"):
-            if os.path.exists(os.path.join(self.data, name)):
-                shutil.copy(os.path.join(self.data, name), copy)
-        db = sqlite3.connect(os.path.join(copy, "weir.db"))
-        rows = db.execute("SELECT seq, step, attempt, kind, code FROM ledger WHERE run = 1").fetchall()
-        db.close()
-        return rows
 
     def sent(self):
         sent, keys = {name: {} for name, _, _ in CALLS}, {}
@@ -127,7 +135,7 @@ def killed_at_random(m, rng, kills, stop, on_stopped=None):
 
 def books(c, name, m, hits, r, unknown_at_most, counted_as="unknown"):
     """What the ledger, the outputs, the recorder and the counts say must be one story."""
-    rows, (sent, keys) = m.ledger(), m.sent()
+    rows, (sent, keys) = m.ledger.rows(1), m.sent()
     done = [json.loads(line)["data"]["id"] for line in open(m.out)] if os.path.exists(m.out) else []
     intents, outcomes, twice = set(), set(), 0
     for seq, step, attempt, kind, code in rows:
@@ -165,7 +173,7 @@ def books(c, name, m, hits, r, unknown_at_most, counted_as="unknown"):
 
 
 def kill_9(c):
-    m, rng = Mixed(delay=15 if IS_FULL else 5), random.Random(SEED)
+    m, rng = Mixed(delay=30 if IS_FULL else 5), random.Random(SEED)
     hits = killed_at_random(m, rng, KILLS, s.kill)
     r = m.finish()
     open_plain, unknown = books(c, "kill -9", m, hits, r, hits * PLAIN_IN_FLIGHT)
@@ -174,16 +182,32 @@ def kill_9(c):
 
 
 def terminated(c):
-    """SIGTERM under load: it goes at once, says 143, and loses nothing."""
+    """SIGTERM under load: calls under way end within the grace, it says 143, loses nothing, and nothing is unknown."""
     m, rng, codes = Mixed(), random.Random(SEED + 1), []
 
     def term(p):
         codes.append(s.stop(p))
     hits = killed_at_random(m, rng, max(4, KILLS // 4), term)
     r = m.finish()
-    books(c, "SIGTERM", m, hits, r, hits * PLAIN_IN_FLIGHT)
+    books(c, "SIGTERM", m, hits, r, 0)
     # one that came before the handler was in place ends by the signal itself
-    c.that(hits and set(codes) <= {143, -signal.SIGTERM}, "SIGTERM: the exit code says so", codes)
+    c.that(hits and set(codes) <= {143, -signal.SIGTERM} and 143 in codes, "SIGTERM: the exit code says so", codes)
+
+
+def terminated_twice(c):
+    """The second SIGTERM does not wait for calls that take long; what they were is unknown."""
+    m = Mixed(delay=3000)
+    p = m.start(True)
+    s.until(lambda: m.requests_seen() > 0, "a request")
+    p.send_signal(signal.SIGTERM)
+    talk = os.path.join(m.dir, "talk")
+    s.until(lambda: "a second signal" in open(talk).read() or p.poll() is not None, "the first answer")
+    c.that(p.poll() is None, "SIGTERM twice: after the first it waits for calls under way")
+    c.equal(s.stop(p), 143, "SIGTERM twice: the second ends it")
+    c.that("weir run --resume 1" in open(talk).read(), "SIGTERM twice: it says how to go on", open(talk).read())
+    kinds = [kind for *_, kind, _ in m.ledger.rows(1)]
+    c.that(INTENT in kinds and OUTCOME not in kinds, "SIGTERM twice: no call has ended", kinds)
+    m.peer.close()
 
 
 def stopped_and_continued(c):
@@ -239,36 +263,104 @@ def script_worker(c):
     c.that(hits, "script worker: %d were killed" % hits)
 
 
+class Served:
+    """A server with runs under way; whoever starts it again need not ask for them."""
+    RUNS = 4
+
+    def __init__(self, **more):
+        self.mixed = Mixed(**more)
+        self.server = s.Server(self.mixed.file, data=self.mixed.data)
+        self.ids = []
+        for n in range(self.RUNS):
+            part = [{"id": k} for k in range(ITEMS) if k % self.RUNS == n]
+            a = self.server.ask("POST", "/api/v1/components/t/dataflows/flow/runs", {"items": part})
+            self.ids.append(a.headers["Location"].rsplit("/", 1)[1])
+
+    def has_ended(self):
+        return all(self.server.ask("GET", "/api/v1/runs/%s" % i).json()["state"] != "running" for i in self.ids)
+
+    def stopped_at_random(self, rng, times, most, stop):
+        """How often `stop` found runs under way, each time after up to `most` requests."""
+        m, hits = self.mixed, 0
+        for _ in range(times):
+            goal = m.requests_seen() + rng.randrange(1, most)
+            s.until(lambda: m.requests_seen() >= goal or self.has_ended(), "requests")
+            if self.has_ended():
+                break
+            hits += stop()
+        return hits
+
+    def books(self, c, name, hits, unknown_at_most, counted_as="unknown"):
+        m = self.mixed
+        got = [self.server.run_ended(i) for i in self.ids]
+        sent, keys = m.sent()
+        rows = [(i, *row) for i in self.ids for row in m.ledger.rows(int(i))]
+        good = [(i, seq, step) for i, seq, step, _, kind, code in rows if kind == OUTCOME and 200 <= code < 300]
+        intents, outcomes = ({row[:4] for row in rows if row[4] == kind and row[2] == STEP["plain"]} for kind in (INTENT, OUTCOME))
+        problems = {row[:2] for row in rows if row[4] == PROBLEM}
+        done, bad = (sum(r["counts"][k] for r in got) for k in ("items_out", counted_as))
+        twice, plain_twice = len(good) - len(set(good)), sum(n > 1 for n in sent["plain"].values())
+        stable = all(len(v) == 1 and None not in v for v in keys.values())
+        TABLE.append((name, ITEMS, hits, sum(sum(v.values()) for v in sent.values()), done, ITEMS - done - bad, twice, plain_twice,
+                      "yes" if stable else "NO", bad, 0))
+        c.equal(done + bad, ITEMS, "%s: after %d stops all runs came to their end by themselves" % (name, hits))
+        c.equal((twice, plain_twice), (0, 0), "%s: nothing recorded twice, no %s" % (name, SENT_TWICE))
+        c.that(stable, "%s: keys are stable" % name)
+        c.equal(len(problems), bad, "%s: and counted so" % name)
+        c.that({row[:2] for row in intents - outcomes} <= problems, "%s: an intent without outcome is an unknown outcome" % name)
+        c.that(bad <= unknown_at_most, "%s: %d %s, no more than were in flight (%d)" % (name, bad, counted_as, unknown_at_most))
+        c.that(hits, "%s: it hit" % name)
+        c.equal(self.server.close(), 0, "%s: SIGTERM ends it with 0" % name)
+        m.peer.close()
+
+
 def server(c):
-    """The server with runs under way; whoever starts it again need not ask for them."""
-    m, rng = Mixed(delay=5), random.Random(SEED + 4)
-    w = s.Server(m.file, data=m.data)
-    runs = 4
-    ids = []
-    for n in range(runs):
-        part = [{"id": k} for k in range(ITEMS) if k % runs == n]
-        a = w.ask("POST", "/api/v1/components/t/dataflows/flow/runs", {"items": part})
-        ids.append(a.headers["Location"].rsplit("/", 1)[1])
-    hits = 0
-    for _ in range(max(3, KILLS // 10)):
-        goal = m.requests_seen() + rng.randrange(1, 60)
-        ended = lambda: all(w.ask("GET", "/api/v1/runs/%s" % i).json()["state"] != "running" for i in ids)  # noqa: E731
-        s.until(lambda: m.requests_seen() >= goal or ended(), "requests")
-        w.kill()
-        hits += 1
-        w.open()
-    got = [w.run_ended(i) for i in ids]
-    sent, keys = m.sent()
-    done, unknown = (sum(r["counts"][k] for r in got) for k in ("items_out", "unknown"))
-    plain_twice = sum(n > 1 for n in sent["plain"].values())
-    TABLE.append(("weir serve", ITEMS, hits, sum(sum(v.values()) for v in sent.values()), done, ITEMS - done - unknown, 0, plain_twice,
-                  "yes" if all(len(v) == 1 for v in keys.values()) else "NO", unknown, 0))
-    c.equal(done + unknown, ITEMS, "weir serve: after %d kills all runs came to their end by themselves" % hits)
-    c.equal(plain_twice, 0, "weir serve: no %s" % SENT_TWICE)
-    c.that(all(len(v) == 1 and None not in v for v in keys.values()), "weir serve: keys are stable")
-    c.that(unknown <= hits * runs * PLAIN_IN_FLIGHT, "weir serve: no more unknown than in flight", unknown)
-    c.equal(w.close(), 0, "weir serve: SIGTERM ends it with 0")
-    m.peer.close()
+    """kill -9, and the next server goes on."""
+    w = Served(delay=5)
+
+    def stop():
+        w.server.kill()
+        w.server.open()
+        return True
+    hits = w.stopped_at_random(random.Random(SEED + 4), max(3, KILLS // 10), 60, stop)
+    w.books(c, "serve kill -9", hits, hits * w.RUNS * PLAIN_IN_FLIGHT)
+
+
+def server_terminated(c):
+    """SIGTERM: calls under way end in its grace, so that nothing is unknown."""
+    w = Served(delay=5)
+
+    def stop():
+        c.equal(w.server.close(), 0, "serve SIGTERM: exit 0")
+        w.server.open()
+        return True
+    hits = w.stopped_at_random(random.Random(SEED + 5), max(3, KILLS // 10), 60, stop)
+    w.books(c, "serve SIGTERM", hits, 0)
+
+
+def server_stopped_and_continued(c):
+    w = Served(delay=5, total_timeout="300ms")
+
+    def stop():
+        w.server.process.send_signal(signal.SIGSTOP)
+        end = s.time.monotonic() + 0.6  # twice what a call may take: what is tested is time that passes
+        s.until(lambda: s.time.monotonic() > end, "time passes")
+        w.server.process.send_signal(signal.SIGCONT)
+        return True
+    hits = w.stopped_at_random(random.Random(SEED + 6), 4 if IS_FULL else 2, ITEMS, stop)
+    w.books(c, "serve SIGSTOP", hits, 3 * hits * w.RUNS * PLAIN_IN_FLIGHT)
+
+
+def server_script_worker(c):
+    w = Served(script=True)
+
+    def stop():
+        workers = children(w.server.process.pid)
+        if workers:
+            os.kill(workers[0], signal.SIGKILL)
+        return bool(workers)
+    hits = w.stopped_at_random(random.Random(SEED + 7), 5, ITEMS, stop)
+    w.books(c, "serve worker", hits, hits, "failed")
 
 
 def table(c):
@@ -281,4 +373,4 @@ def table(c):
 if __name__ == "__main__":
     parts = [a for a in sys.argv[1:] if not a.isdigit() and a not in ("--seed", "--full")]
     sys.argv[1:] = parts + (["table"] if parts else [])
-    s.main(kill_9, terminated, stopped_and_continued, script_worker, server, table)
+    s.main(kill_9, terminated, terminated_twice, stopped_and_continued, script_worker, server, server_terminated, server_stopped_and_continued, server_script_worker, table)

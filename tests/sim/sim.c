@@ -20,9 +20,15 @@ static uint64_t engine_dice(void)
 	return draw(&sim.dice_state);
 }
 
-static msec_t wall(void)
+msec_t sim_true_time(void)
 {
 	return 1795453200000 + (msec_t)(sim.now / 1000000);
+}
+
+/* Somebody sets it, or summer ends: it is not what timers go by. */
+static msec_t wall(void)
+{
+	return sim_true_time() + sim.wall_shift;
 }
 
 static uint64_t mono(void)

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A disk between the store and SQLite: real transactions in a database in memory that outlives the process, commits
- * that take their time, find no room, are lost with a failed fsync, or are there although the fsync failed. It writes
- * down what is committed, to be believed by nobody but the checks.
+ * that take their time, find no room, are lost with a failed fsync, or are there although the fsync failed. It tells
+ * sim_books.c what is committed.
  */
 #include "sim.h"
-
-#define GROUP_NOTES (4 * STORE_GROUP_MAX)
 
 static struct {
 	struct store_fault fault;
 	bool is_injected, has_writes;
 	bool is_lasting;	      /* nothing is written any more in this life */
 	uint64_t epoch, failed_epoch; /* newest of the group; of the newest group that failed, plus 1 */
-	struct {
-		struct ledger_key key;
-		enum ledger_kind kind;
-	} notes[GROUP_NOTES];
+	const struct op *notes[STORE_GROUP_MAX];
 	size_t n_notes;
 } disk;
 
@@ -54,41 +49,41 @@ static int disk_begin(void *b, bool writes)
 	return store_backend_sqlite.begin(sim.disk, writes);
 }
 
+/* Operations come in the order in which the engine asked for them. */
+static void check_stop(const struct op *op)
+{
+	struct sim_run *r = op->kind == OP_LEDGER_PUT ? sim_run_of(op->ledger.key.run) : NULL;
+	uint32_t step = r ? op->ledger.key.step : 0;
+	if (!step)
+		return;
+	if (op->ledger.kind == LEDGER_PROBLEM)
+		r->has_stopped |= sim.steps[step - 1].on_error == ON_ERROR_STOP && op->ledger.code != ITEM_KEPT;
+	else if (op->ledger.kind == LEDGER_INTENT && r->has_stopped)
+		sim_fail("a call begins after the run has stopped: seq %" PRIu64 " step %u", op->ledger.key.seq,
+			 step - 1);
+}
+
 static int disk_apply(void *b, struct op *op)
 {
 	if (op_is_write(op) && op->epoch < disk.failed_epoch)
 		sim_fail("what was queued behind a failure is written after all");
 	if (op_is_write(op) && op->epoch > disk.epoch)
 		disk.epoch = op->epoch;
+	check_stop(op);
 	int code = store_backend_sqlite.apply(sim.disk, op);
-	if (code || op->result.error || op->result.was_recorded || disk.n_notes == GROUP_NOTES)
+	bool is_new = !op->result.was_recorded && !op->result.error;
+	if (code || !op_is_write(op) || !is_new)
 		return code;
-	if (op->kind == OP_LEDGER_PUT) {
-		disk.notes[disk.n_notes].key = op->ledger.key;
-		disk.notes[disk.n_notes++].kind = op->ledger.kind;
-	}
+	if (disk.n_notes == ARRAY_LEN(disk.notes))
+		sim_fail("a group of more than %d operations", STORE_GROUP_MAX);
+	disk.notes[disk.n_notes++] = op; /* it lives until its callback */
 	return 0;
 }
 
 static void write_down(void)
 {
-	for (size_t i = 0; i < disk.n_notes; i++) {
-		const struct ledger_key *k = &disk.notes[i].key;
-		if (k->seq >= SIM_ITEMS_MAX || k->step >= ARRAY_LEN(sim.saved))
-			sim_fail("a row of no item: seq %" PRIu64 " step %u", k->seq, k->step);
-		struct saved *s = &sim.saved[k->step][k->seq];
-		if (disk.notes[i].kind == LEDGER_INTENT) {
-			s->intents++;
-			s->intent_attempt = k->attempt;
-		} else if (disk.notes[i].kind == LEDGER_OUTCOME) {
-			s->outcomes++;
-			s->outcome_attempt = k->attempt;
-		} else if (disk.notes[i].kind == LEDGER_PROBLEM) {
-			s->problems++;
-		}
-		sim_tell("disk: kind %d seq %" PRIu64 " step %u attempt %u", disk.notes[i].kind, k->seq, k->step,
-			 k->attempt);
-	}
+	for (size_t i = 0; i < disk.n_notes; i++)
+		sim_books_commit(disk.notes[i]);
 }
 
 static int disk_commit(void *b)

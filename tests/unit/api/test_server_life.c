@@ -190,12 +190,18 @@ TEST(a_run_of_the_command_line_without_all_its_input_is_not_ended_by_the_server)
 	server_close(&s);
 }
 
+static bool is_done(struct server *s, int64_t run)
+{
+	s->w.id = run;
+	return row_on_disk(&s->w).state == RUN_DONE;
+}
+
 static void on_idle(void *arg)
 {
 	++*(int *)arg;
 }
 
-TEST(draining_waits_for_the_runs_under_way)
+TEST(draining_waits_for_calls_under_way_and_leaves_the_rest_to_the_next_server)
 {
 	struct server s;
 	int idle = 0;
@@ -205,12 +211,19 @@ TEST(draining_waits_for_the_runs_under_way)
 	struct reply r =
 	    post(&s, "/api/v1/components/t/dataflows/d/runs", "{\"items\":[{\"n\":1},{\"n\":2},{\"n\":3}]}");
 	assert_status(r, 202);
+	for (int i = 0; i < 5000 && !peer.requests; i++)
+		world_settle(&s.w);
 	api_drain(s.api, on_idle, &idle);
 	for (int i = 0; i < 5000 && !idle; i++)
 		world_settle(&s.w);
 	assert_int_equal(idle, 1);
-	s.w.id = 1;
-	assert_int_equal(row_on_disk(&s.w).state, RUN_DONE);
+	assert_int_equal(peer.in_flight, 0);
+	api_close(s.api);
+	server_start(&s);
+	for (int i = 0; i < 5000 && !is_done(&s, 1); i++)
+		world_settle(&s.w);
+	assert_true(is_done(&s, 1));
+	assert_int_equal(peer.requests, 3); /* each once: none was cut off and sent again */
 	server_close(&s);
 }
 
@@ -265,4 +278,4 @@ RUN_TESTS(CLAIM(a_client_may_leave_at_any_moment), CLAIM(half_a_request_does_not
 	  CLAIM(a_server_that_stops_leaves_its_runs_to_the_next),
 		CLAIM(interrupted_runs_go_on_a_few_at_a_time_the_oldest_first),
 	  CLAIM(a_run_of_the_command_line_without_all_its_input_is_not_ended_by_the_server),
-	  CLAIM(draining_waits_for_the_runs_under_way), CLAIM(pages_come_with_their_guards))
+	  CLAIM(draining_waits_for_calls_under_way_and_leaves_the_rest_to_the_next_server), CLAIM(pages_come_with_their_guards))

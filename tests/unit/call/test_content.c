@@ -287,6 +287,32 @@ TEST(any_kind_survives_any_allocation_failing)
 	}
 }
 
+/* What lay on the stack before must not matter: it did. */
+static __attribute__((noinline)) void dirty_the_stack(void)
+{
+	volatile unsigned char bytes[8192];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = 0x5a;
+}
+
+TEST(whether_an_answer_may_be_taken_apart_is_told_by_its_head_alone)
+{
+	static const struct {
+		int status;
+		bool may;
+	} cases[] = { { 200, true }, { 204, false }, { 301, false }, { 404, false }, { 503, false } };
+	struct call_spec *s = spec_of("{'base_url':{'live':'http://h'},'connectors':{'c':{'operations':[{'method_name':"
+				      "'GET','query_path':'/x'}]}}}",
+				      "GET", "/x");
+	struct headers h = { 0 };
+	(void)headers_add(&arena, &h, STR("Content-Type"), STR("application/json"), NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		enum split_kind kind = SPLIT_JSON;
+		dirty_the_stack();
+		assert_int_equal(call_spec_may_split(s, cases[i].status, &h, &kind), cases[i].may);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +324,7 @@ int main(void)
 		CALL_CLAIM(text_comes_in_many_charsets),
 		CALL_CLAIM(any_kind_survives_any_allocation_failing),
 		CALL_CLAIM(a_prefix_against_script_tags_is_cut_only_when_told),
+		CALL_CLAIM(whether_an_answer_may_be_taken_apart_is_told_by_its_head_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

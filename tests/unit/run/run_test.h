@@ -326,6 +326,7 @@ struct world {
 	/* when to free the run instead of waiting for its end */
 	enum moment free_at;
 	int free_countdown;	 /* of the moments; AT_TURN: how much must have happened */
+	bool winds_down;	 /* instead of freeing it, once */
 	bool (*free_when)(void); /* and this holds */
 	int happened;		 /* steps left, items let out */
 	struct loop_soon turn;
@@ -409,6 +410,10 @@ static inline bool world_frees(struct world *w, enum moment m)
 		return false;
 	if (m == AT_TURN ? w->happened < w->free_countdown : w->free_countdown-- > 0)
 		return false;
+	if (w->winds_down) {
+		run_wind_down(w->run);
+		return w->free_at == AT_TURN; /* and does not come again */
+	}
 	run_free(TAKE(w->run));
 	loop_stop(w->loop);
 	return true;

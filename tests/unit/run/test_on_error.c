@@ -141,7 +141,43 @@ TEST(a_replay_of_a_kept_item_shows_its_problem_and_its_way)
 	world_done(&w);
 }
 
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+	for (const char *p = text; (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
+TEST(an_unknown_outcome_is_told_although_the_resumed_run_stops_before_it)
+{
+	int cut = 0;
+	for (int point = 0; point < 60; point++) {
+		struct world w;
+		world_init(&w, false);
+		world_plan(&w, STEP("u", "input", "fail, mode: unknown") STEP("a", "input", "slow")
+				   STEP("f", "a", "fail, every: 1000000, on_error: stop"));
+		w.free_at = AT_TURN;
+		w.free_countdown = point;
+		world_run_n(&w, 20);
+		w.free_at = NEVER;
+		if (!w.ended && w.id && row_on_disk(&w).input_is_complete) {
+			char *before = ledger_text(&w);
+			size_t n = count(before, ".1.1.4 ");
+			cut += n > 1;
+			world_resume(&w, (struct run_config){ .window = 1 });
+			assert_true(w.row.unknown >= n);
+			assert_true(w.n_problems >= n);
+			assert_int_equal(w.row.state, RUN_NEEDS_ATTENTION);
+			free(before);
+		}
+		world_done(&w);
+	}
+	assert_true(cut > 5);
+}
+
 RUN_TESTS(CLAIM(kept_items_go_on_with_their_problem), CLAIM(a_step_may_take_the_items_that_fail),
 	  CLAIM(an_unknown_outcome_is_never_passed_on), CLAIM(passed_on_failures_are_the_same_wherever_the_run_is_cut),
 	  CLAIM(stop_ends_the_run_and_the_reading_of_its_input), CLAIM(a_stopping_run_may_be_freed_and_resumed),
-	  CLAIM(a_replay_of_a_kept_item_shows_its_problem_and_its_way))
+	  CLAIM(a_replay_of_a_kept_item_shows_its_problem_and_its_way),
+	  CLAIM(an_unknown_outcome_is_told_although_the_resumed_run_stops_before_it))
