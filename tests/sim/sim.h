@@ -190,7 +190,8 @@ struct sim_wire {
 	size_t given; /* of the body, to a sink */
 	bool is_lost_back, is_cut, has_head, is_paused, is_piece_due;
 };
-void sim_api_arrive(struct sim_wire *w); /* it acts, or not, and answers */
+void sim_api_arrive(struct sim_wire *w);			  /* it acts, or not, and answers */
+void sim_list_write(struct buf *b, unsigned step, unsigned item); /* `,"list":[...]`, the same each time */
 void sim_check_effects(void);
 
 /* ---- sim_disk.c ---- */

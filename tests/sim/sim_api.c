@@ -15,18 +15,18 @@ static uint64_t act(struct sim_wire *w, struct seen *s)
 	return s->effect_id;
 }
 
-static void say_list(struct sim_wire *w)
+void sim_list_write(struct buf *b, unsigned step, unsigned item)
 {
 	unsigned at, n;
-	sim_list(w->step, w->item, &at, &n);
-	(void)buf_append_c(&w->body, ",\"list\":[");
+	sim_list(step, item, &at, &n);
+	(void)buf_append_c(b, ",\"list\":[");
 	for (unsigned i = 0; i < n; i++) {
-		(void)buf_printf(&w->body, "%s{\"n\":%u,\"pad\":\"", i ? "," : "", at + i);
+		(void)buf_printf(b, "%s{\"n\":%u,\"pad\":\"", i ? "," : "", at + i);
 		for (unsigned j = 0; j < sim.pad; j++)
-			(void)buf_append_char(&w->body, 'x');
-		(void)buf_append_c(&w->body, "\"}");
+			(void)buf_append_char(b, 'x');
+		(void)buf_append_c(b, "\"}");
 	}
-	(void)buf_append_char(&w->body, ']');
+	(void)buf_append_char(b, ']');
 }
 
 /* In seconds, or as a moment by the clock of the API. */
@@ -61,7 +61,7 @@ void sim_api_arrive(struct sim_wire *w)
 		w->status = 200;
 		(void)buf_printf(&w->body, "{\"id\":%" PRIu64, act(w, s));
 		if (sim.steps[w->step].kind == SIM_LIST)
-			say_list(w);
+			sim_list_write(&w->body, w->step, w->item);
 		(void)buf_append_char(&w->body, '}');
 		return;
 	}

@@ -47,15 +47,9 @@ static bool is_alone(const struct place *all, size_t n, const struct place *p)
 /* What an API would have said. */
 static void write_answer(struct buf *b, const struct place *p)
 {
-	unsigned at = 0, n = 0;
 	(void)buf_printf(b, "{\"id\":%" PRIu64, sim.seen[p->step][p->item].effect_id);
-	if (sim.steps[p->step].kind == SIM_LIST) {
-		sim_list(p->step, p->item, &at, &n);
-		(void)buf_append_c(b, ",\"list\":[");
-		for (unsigned i = 0; i < n; i++)
-			(void)buf_printf(b, "%s{\"n\":%u}", i ? "," : "", at + i);
-		(void)buf_append_char(b, ']');
-	}
+	if (sim.steps[p->step].kind == SIM_LIST)
+		sim_list_write(b, p->step, p->item);
 	(void)buf_append_char(b, '}');
 }
 
