@@ -97,7 +97,7 @@ static void asked(struct request *rq, int code, const struct err *e)
 	request_release(rq);
 }
 
-static bool is_interrupted(struct api *a, const struct run_row *row)
+bool run_is_interrupted(struct api *a, const struct run_row *row)
 {
 	struct err e = ERR_INIT;
 	if (row->state != RUN_RUNNING || live_find(a, row->id) || store_run_claim(a->config.store, row->id, &e) < 0)
@@ -146,7 +146,7 @@ static void on_runs(void *arg, const struct store_result *result)
 		for (size_t i = 0; i < shown; i++) {
 			struct live_run *lr = live_find(rq->api, result->runs[i].id);
 			const struct run_row *row = lr ? run_row(lr->run) : &result->runs[i];
-			(void)value_push(a, &items, view_run(a, row, is_interrupted(rq->api, row)));
+			(void)value_push(a, &items, view_run(a, row, run_is_interrupted(rq->api, row)));
 		}
 		reply_page(rq, result, items, shown ? result->runs[shown - 1].id : 0);
 	}
@@ -221,7 +221,7 @@ static void on_run(void *arg, const struct run_row *row, struct plan *plan, stru
 		reply_problem(rq, e->code == -ERR_NOT_FOUND ? 404 : 503,
 			      e->code == -ERR_NOT_FOUND ? "not_found" : "store", NULL, "%s", e->msg);
 	} else {
-		struct value v = view_run(&rq->arena, lr ? run_row(lr->run) : row, is_interrupted(rq->api, row));
+		struct value v = view_run(&rq->arena, lr ? run_row(lr->run) : row, run_is_interrupted(rq->api, row));
 		struct value steps = plan ? view_run_steps(&rq->arena, plan, row, lr ? lr->run : NULL) : value_array();
 		view_set(&rq->arena, &v, "steps", steps);
 		if (!plan)
