@@ -20,6 +20,7 @@ const budgets = [
 	['form page with its chart', 170, [...shell, 'src/pages/form/page.tsx', 'src/pages/form/chart.tsx']],
 	['runs page', 125, [...shell, 'src/pages/runs/list.tsx']],
 	['run page', 143, [...shell, 'src/pages/runs/run.tsx']],
+	['storage page', 125, [...shell, 'src/pages/storage/page.tsx']],
 	['select field, on top', 40, ['src/pages/form/select.tsx'], [...shell, 'src/pages/form/page.tsx']],
 	['date and time fields, on top', 50, ['src/pages/form/dates.tsx'], [...shell, 'src/pages/form/page.tsx']],
 ];

@@ -9,9 +9,15 @@ import { type FormatNumberOptions, IntlProvider, type MessageDescriptor, useIntl
 import { recall, remember } from '../lib/memory';
 import type deciding from './decide/en.json';
 import type everyPage from './en.json';
+import type rerunning from './rerun/en.json';
+import type storing from './storage/en.json';
 
 /** Of every page, and of those that come with a part that is loaded when it is wanted. */
-export type MessageId = keyof typeof everyPage | keyof typeof deciding;
+export type MessageId =
+	| keyof typeof everyPage
+	| keyof typeof deciding
+	| keyof typeof rerunning
+	| keyof typeof storing;
 type Messages = Record<keyof typeof everyPage, string>;
 export const languages: Record<string, string> = { en: 'English', fr: 'Français' };
 const load = async (language: string): Promise<Messages> =>
