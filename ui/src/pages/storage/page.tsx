@@ -338,7 +338,7 @@ function Page() {
 					<h1>{t('storage.title')}</h1>
 					<p className="lead">{t('storage.lead')}</p>
 				</div>
-				{data && <Measured storage={data} measure={measure} isBusy={measuring.isPending} />}
+				{data && data.computed_at !== null && <Measured storage={data} measure={measure} isBusy={measuring.isPending} />}
 			</div>
 			{storage.isPending && <Loading />}
 			{storage.error && <ProblemNote error={storage.error} retry={() => void storage.refetch()} />}
