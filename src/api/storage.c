@@ -85,7 +85,7 @@ static struct value view_database(struct arena *a, const struct store_result *sp
 {
 	struct value v = value_object();
 	view_set(a, &v, "bytes",
-		 view_bytes(a, disk->dir ? disk->database_bytes : space->bytes_used + space->bytes_free));
+		 view_bytes(a, disk->database_bytes ? disk->database_bytes : space->bytes_used + space->bytes_free));
 	view_set(a, &v, "used", view_bytes(a, space->bytes_used));
 	view_set(a, &v, "free", view_bytes(a, space->bytes_free));
 	view_set(a, &v, "log", view_bytes(a, disk->log_bytes));

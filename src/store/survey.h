@@ -34,9 +34,10 @@ struct survey_report {
 
 /* The disk, as of now; cheap. */
 struct survey_disk {
-	uint64_t database_bytes, log_bytes; /* of weir.db, and of its log */
-	uint64_t free_bytes, size_bytes;    /* of the file system: what we may still write, and all; 0 = in memory */
-	const char *dir;		    /* NULL = in memory; as long as the store */
+	uint64_t database_bytes,
+	    log_bytes;			 /* of weir.db, and of its log; 0 = it is not here: in memory, or on a server */
+	uint64_t free_bytes, size_bytes; /* of the file system: what we may still write, and all; 0 = in memory */
+	const char *dir;		 /* NULL = in memory; as long as the store */
 };
 
 struct survey *survey_new(struct store *s, struct loop *l);
