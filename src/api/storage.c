@@ -2,7 +2,7 @@
 /* What takes space: the disk as of now, and the sums that were gathered last. */
 #include "api/api_int.h"
 
-#include "base/clock.h"
+#include <string.h>
 
 static struct value view_bytes(struct arena *a, uint64_t n)
 {
@@ -22,19 +22,30 @@ static struct value view_kinds(struct arena *a, const struct survey_report *r)
 	return r->n_kinds ? kinds : value_null();
 }
 
-static struct value view_survey_run(struct request *rq, const struct survey_run *r)
+/* A request on its way: the survey's rows are old by now, so those that were under way are asked for again. */
+struct asking {
+	struct store_result space;
+	struct {
+		bool is_known, is_gone, is_interrupted;
+		enum run_state state;
+		msec_t ended_at;
+	} now[SURVEY_TOP];
+	size_t at;
+	msec_t computed_at; /* of the survey whose rows these are */
+};
+
+static struct value view_survey_run(struct request *rq, const struct survey_run *r, size_t i)
 {
+	const struct asking *q = rq->state;
 	struct arena *a = &rq->arena;
-	struct live_run *lr = live_find(rq->api, r->row.id);
-	const struct run_row *row = lr ? run_row(lr->run) : &r->row;
-	bool is_interrupted = run_is_interrupted(rq->api, row);
+	enum run_state state = q->now[i].is_known ? q->now[i].state : r->row.state;
 	struct value v = value_object();
-	view_set_str(a, &v, "id", str_c(arena_printf(a, "%lld", (long long)row->id)));
-	view_set_str(a, &v, "component", row->component);
-	view_set_str(a, &v, "dataflow", row->dataflow);
-	view_set_str(a, &v, "state", str_c(is_interrupted ? "interrupted" : run_state_name(row->state)));
-	view_set(a, &v, "started_at", view_time(a, row->started_at));
-	view_set(a, &v, "ended_at", view_time(a, row->ended_at));
+	view_set_str(a, &v, "id", str_c(arena_printf(a, "%lld", (long long)r->row.id)));
+	view_set_str(a, &v, "component", r->row.component);
+	view_set_str(a, &v, "dataflow", r->row.dataflow);
+	view_set_str(a, &v, "state", str_c(q->now[i].is_interrupted ? "interrupted" : run_state_name(state)));
+	view_set(a, &v, "started_at", view_time(a, r->row.started_at));
+	view_set(a, &v, "ended_at", view_time(a, q->now[i].is_known ? q->now[i].ended_at : r->row.ended_at));
 	view_set(a, &v, "bytes", view_bytes(a, r->bytes));
 	return v;
 }
@@ -44,7 +55,8 @@ static struct value view_runs(struct request *rq, const struct survey_report *r)
 	struct arena *a = &rq->arena;
 	struct value runs = value_object(), top = value_array(), oldest = value_null();
 	for (size_t i = 0; i < r->n_top; i++)
-		(void)value_push(a, &top, view_survey_run(rq, &r->top[i]));
+		if (!((const struct asking *)rq->state)->now[i].is_gone)
+			(void)value_push(a, &top, view_survey_run(rq, &r->top[i], i));
 	if (r->oldest) {
 		oldest = value_object();
 		view_set_str(a, &oldest, "id", str_c(arena_printf(a, "%lld", (long long)r->oldest->id)));
@@ -116,27 +128,71 @@ static struct value view_pruning(struct arena *a, const struct api *api)
 	return v;
 }
 
+static void storage_reply(struct request *rq)
+{
+	const struct api_config *config = &rq->api->config;
+	const struct asking *q = rq->state;
+	struct arena *a = &rq->arena;
+	struct value v = value_object(), retention = value_object();
+	struct survey_disk disk;
+	survey_disk(config->store, &disk);
+	view_set(a, &v, "database", view_database(a, &q->space, &disk));
+	view_set(a, &v, "disk", view_disk(a, &disk));
+	add_survey(rq, &v);
+	view_set(a, &retention, "keep_runs_ms", config->keep_runs ? value_int(a, config->keep_runs) : value_null());
+	view_set(a, &v, "retention", retention);
+	view_set(a, &v, "pruning", view_pruning(a, rq->api));
+	reply_json(rq, 200, &v, NULL);
+	request_release(rq);
+}
+
+static void next_row(struct request *rq);
+
+static void on_row(void *arg, const struct store_result *result)
+{
+	struct request *rq = arg;
+	struct asking *q = rq->state;
+	size_t i = q->at++;
+	q->now[i].is_gone = result->error == STORE_NOT_FOUND;
+	if (result->error == STORE_OK && result->n) {
+		q->now[i].is_known = true;
+		q->now[i].state = result->runs[0].state;
+		q->now[i].ended_at = result->runs[0].ended_at;
+		q->now[i].is_interrupted = run_is_interrupted(rq->api, &result->runs[0]);
+	}
+	next_row(rq);
+}
+
+/* A survey that ends meanwhile changes the list: begin anew then, with its rows. */
+static void next_row(struct request *rq)
+{
+	struct asking *q = rq->state;
+	const struct survey_report *r = survey_last(rq->api->survey);
+	struct err e = ERR_INIT;
+	if (r && r->computed_at != q->computed_at) {
+		memset(q->now, 0, sizeof(q->now));
+		q->computed_at = r->computed_at;
+		q->at = 0;
+	}
+	while (r && q->at < r->n_top && r->top[q->at].row.state != RUN_RUNNING)
+		q->at++;
+	if (r && q->at < r->n_top && store_run_get(rq->api->config.store, r->top[q->at].row.id, on_row, rq, &e) == 0)
+		return;
+	storage_reply(rq);
+}
+
 static void on_space(void *arg, const struct store_result *result)
 {
 	struct request *rq = arg;
-	struct arena *a = &rq->arena;
-	const struct api_config *config = &rq->api->config;
-	struct value v = value_object(), retention = value_object();
-	struct survey_disk disk;
+	struct asking *q = rq->state;
 	if (result->error) {
 		reply_store_error(rq, result);
-	} else {
-		survey_disk(config->store, &disk);
-		view_set(a, &v, "database", view_database(a, result, &disk));
-		view_set(a, &v, "disk", view_disk(a, &disk));
-		add_survey(rq, &v);
-		view_set(a, &retention, "keep_runs_ms",
-			 config->keep_runs ? value_int(a, config->keep_runs) : value_null());
-		view_set(a, &v, "retention", retention);
-		view_set(a, &v, "pruning", view_pruning(a, rq->api));
-		reply_json(rq, 200, &v, NULL);
+		request_release(rq);
+		return;
 	}
-	request_release(rq);
+	q->space.bytes_used = result->bytes_used;
+	q->space.bytes_free = result->bytes_free;
+	next_row(rq);
 }
 
 void get_storage(struct request *rq)
@@ -151,6 +207,9 @@ void get_storage(struct request *rq)
 	}
 	if (str_eq_c(fresh, "1") || !survey_last(survey))
 		code = survey_start(survey, &e);
+	rq->state = ARENA_NEW(&rq->arena, struct asking);
+	if (!rq->state)
+		code = err_set(&e, ERR_NO_MEMORY, "out of memory");
 	request_hold(rq);
 	if (code == 0)
 		code = store_space(rq->api->config.store, on_space, rq, &e);

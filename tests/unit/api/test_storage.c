@@ -131,6 +131,65 @@ TEST(the_twenty_that_take_most_are_named_the_largest_first)
 	server_close(&s);
 }
 
+struct stored {
+	struct loop *loop;
+	int64_t id;
+	bool is_over;
+};
+
+static void on_stored(void *arg, const struct store_result *r)
+{
+	struct stored *w = arg;
+	assert_int_equal(r->error, STORE_OK);
+	w->id = r->id;
+	w->is_over = true;
+	loop_stop(w->loop);
+}
+
+static int64_t stored(struct server *s, const struct run_row *row)
+{
+	struct stored w = { .loop = s->w.loop };
+	struct err e = ERR_INIT;
+	assert_int_equal(row->id ? store_run_update(s->w.store, row, on_stored, &w, &e)
+				 : store_run_create(s->w.store, row, on_stored, &w, &e),
+			 0);
+	while (!w.is_over)
+		(void)loop_run(s->w.loop);
+	return w.id;
+}
+
+TEST(the_state_of_a_run_is_as_of_now_and_not_as_of_the_survey)
+{
+	struct server s;
+	storage_server(&s, true);
+	struct run_row row = { .component = STR("t"),
+			       .dataflow = STR("d"),
+			       .version = STR("v"),
+			       .env = STR("live"),
+			       .trigger = STR("api"),
+			       .state = RUN_RUNNING,
+			       .started_at = 1000,
+			       .steps = STR("[]") };
+	row.id = stored(&s, &row);
+	run_of(&s, 1);
+	struct reply r = gathered(&s, "/api/v1/storage");
+	assert_at(&s, r, "/runs/top/1/id", "\"1\"");
+	assert_at(&s, r, "/runs/top/1/state", "\"interrupted\"");
+	assert_at(&s, r, "/runs/top/1/ended_at", "null");
+	row.state = RUN_DONE;
+	row.ended_at = 2000;
+	(void)stored(&s, &row);
+	r = get(&s, "/api/v1/storage");
+	assert_at(&s, r, "/computing", "false");
+	assert_at(&s, r, "/runs/top/1/state", "\"done\"");
+	assert_at(&s, r, "/runs/top/1/ended_at", "\"1970-01-01T00:00:02.000Z\"");
+	assert_status(ask(&s, "DELETE", "/api/v1/runs/1", "", NULL), 200);
+	r = get(&s, "/api/v1/storage");
+	assert_at(&s, r, "/runs/top/0/id", "\"2\"");
+	assert_at(&s, r, "/runs/top/1", "(absent)");
+	server_close(&s);
+}
+
 TEST(a_server_in_memory_has_neither_disk_nor_files)
 {
 	struct server s;
@@ -254,6 +313,7 @@ TEST(a_round_that_nobody_can_mean_is_refused_with_its_place)
 
 RUN_TESTS(CLAIM(sums_are_gathered_when_somebody_asks_and_kept_until_asked_afresh),
 	  CLAIM(the_twenty_that_take_most_are_named_the_largest_first),
+	  CLAIM(the_state_of_a_run_is_as_of_now_and_not_as_of_the_survey),
 	  CLAIM(a_server_in_memory_has_neither_disk_nor_files), CLAIM(a_server_may_end_while_sums_are_gathered),
 	  CLAIM(a_dry_round_says_what_would_go_and_changes_nothing),
 	  CLAIM(a_round_prunes_what_it_said_and_the_newest_stay),
