@@ -55,8 +55,8 @@ export function storageTests(test, kit) {
 		});
 		await open(page, base);
 		assert.ok(await page.getByRole('button', { name: 'Delete run 4796' }).isDisabled(), 'it is running');
-		await page.getByRole('button', { name: 'Delete run 4821' }).click();
-		const dialog = page.getByRole('dialog', { name: 'Delete run 4821?' });
+		await page.getByRole('button', { name: 'Delete run 4822' }).click();
+		const dialog = page.getByRole('dialog', { name: 'Delete run 4822?' });
 		assert.match(await dialog.innerText(), /gone for good[\s\S]*can never be resumed/);
 		await page.keyboard.press('Escape');
 		await gone(dialog);
