@@ -38,6 +38,8 @@ static const struct route {
 	{ "POST", "/api/v1/runs/*/rerun", post_rerun, BODY_JSON },
 	{ "GET", "/api/v1/runs/*/items", get_items, BODY_NONE },
 	{ "GET", "/api/v1/runs/*/items/*", get_item, BODY_NONE },
+	{ "GET", "/api/v1/storage", get_storage, BODY_NONE },
+	{ "POST", "/api/v1/storage/prune", post_prune, BODY_JSON },
 	{ "POST", "/api/v1/files", post_file, BODY_RAW },
 	{ "GET", "/api/v1/files/*", get_file, BODY_NONE },
 };
@@ -373,10 +375,16 @@ int api_open(struct api **ret, const struct api_config *config, struct err *e)
 	list_init(&a->components);
 	list_init(&a->live);
 	list_init(&a->requests);
+	a->survey = survey_new(config->store, config->loop);
+	if (!a->survey) {
+		free(a);
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	}
 	struct http_server_config server = {
 		.address = "127.0.0.1", .port = config->port, .on_request = on_request, .arg = a
 	};
 	if (http_server_open(&a->server, config->loop, &server, e) < 0) {
+		survey_free(a->survey);
 		free(a);
 		return err_wrap(e, "listen on 127.0.0.1:%u", config->port);
 	}
@@ -411,6 +419,8 @@ void api_close(struct api *a)
 {
 	if (!a)
 		return;
+	prune_round_free(a->pruning);
+	survey_free(a->survey);
 	live_free_all(a);
 	http_server_close(a->server);
 	components_free(a);

@@ -5,8 +5,17 @@
 #include "api/views.h"
 #include "base/auto.h"
 #include "base/json.h"
+#include "store/survey.h"
 
 #define API_PARAMS_MAX 4
+
+struct api;
+
+/* prune.c */
+struct prune_round;
+void prune_round_free(struct prune_round *r); /* no more callbacks; NULL is fine */
+/* Of the round under way, whoever began it; false = there is none. */
+bool prune_round_progress(const struct api *a, struct prune_progress *ret);
 
 /* recover.c: interrupted runs that wait for their turn. */
 struct recover {
@@ -27,6 +36,8 @@ struct api {
 	void *on_idle_arg;
 	bool is_draining;
 	struct recover recover;
+	struct survey *survey;
+	struct prune_round *pruning; /* a round that somebody asked for over REST; NULL = none under way */
 	uint16_t port;
 };
 
@@ -141,10 +152,13 @@ void recover_later(struct api *a, int64_t id); /* the store failed under this ru
 void recover_all_is_well(struct api *a); /* a run came to its end */
 void recover_free(struct api *a);
 
+/* runs.c: recorded as running, and nobody executes it. */
+bool run_is_interrupted(struct api *a, const struct run_row *row);
+
 /* Handlers. */
 typedef void handler(struct request *rq);
 handler get_components, put_component, get_component, get_form, post_submission, post_run, get_entries, get_entry, get_runs, get_run, post_resume,
-	post_decisions, post_retry, post_rerun, delete_run,
+	post_decisions, post_retry, post_rerun, delete_run, get_storage, post_prune,
 	get_items, get_item, post_file, get_file;
 
 /* pages.c: the user interface, embedded. True when it answered. */

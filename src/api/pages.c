@@ -93,7 +93,7 @@ static void index_reply(struct request *rq, const struct page_file *f)
 
 static bool is_page(struct str path)
 {
-	return str_eq_c(path, "/") || str_eq_c(path, INDEX) || str_eq_c(path, "/runs") ||
+	return str_eq_c(path, "/") || str_eq_c(path, INDEX) || str_eq_c(path, "/runs") || str_eq_c(path, "/storage") ||
 	       str_starts(path, STR("/runs/")) || str_starts(path, STR("/app/"));
 }
 

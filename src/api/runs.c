@@ -97,7 +97,7 @@ static void asked(struct request *rq, int code, const struct err *e)
 	request_release(rq);
 }
 
-static bool is_interrupted(struct api *a, const struct run_row *row)
+bool run_is_interrupted(struct api *a, const struct run_row *row)
 {
 	struct err e = ERR_INIT;
 	if (row->state != RUN_RUNNING || live_find(a, row->id) || store_run_claim(a->config.store, row->id, &e) < 0)
@@ -146,7 +146,7 @@ static void on_runs(void *arg, const struct store_result *result)
 		for (size_t i = 0; i < shown; i++) {
 			struct live_run *lr = live_find(rq->api, result->runs[i].id);
 			const struct run_row *row = lr ? run_row(lr->run) : &result->runs[i];
-			(void)value_push(a, &items, view_run(a, row, is_interrupted(rq->api, row)));
+			(void)value_push(a, &items, view_run(a, row, run_is_interrupted(rq->api, row)));
 		}
 		reply_page(rq, result, items, shown ? result->runs[shown - 1].id : 0);
 	}
@@ -213,21 +213,55 @@ void get_entry(struct request *rq)
 
 /* ---- one run ---- */
 
+/* What is needed when the row is asked for once more. */
+struct run_looked_at {
+	struct plan *plan; /* NULL = its version cannot be read: */
+	struct str why;
+};
+
+static void run_reply(struct request *rq, const struct run_row *row, const struct run_looked_at *l)
+{
+	struct arena *a = &rq->arena;
+	struct live_run *lr = live_find(rq->api, row->id);
+	struct value v = view_run(a, lr ? run_row(lr->run) : row, run_is_interrupted(rq->api, row));
+	view_set(a, &v, "steps", l->plan ? view_run_steps(a, l->plan, row, lr ? lr->run : NULL) : value_array());
+	if (!l->plan)
+		view_set_str(a, &v, "problem", l->why);
+	reply_json(rq, 200, &v, NULL);
+}
+
+static void on_run_again(void *arg, const struct store_result *result)
+{
+	struct request *rq = arg;
+	struct run_looked_at *l = rq->state;
+	if (result->error)
+		reply_store_error(rq, result);
+	else
+		run_reply(rq, &result->runs[0], l);
+	plan_unref(l->plan);
+	request_release(rq);
+}
+
 static void on_run(void *arg, const struct run_row *row, struct plan *plan, struct err *e)
 {
 	struct request *rq = arg;
-	struct live_run *lr = live_find(rq->api, row->id);
-	if (!plan && !row->component.ptr) {
-		reply_problem(rq, e->code == -ERR_NOT_FOUND ? 404 : 503,
-			      e->code == -ERR_NOT_FOUND ? "not_found" : "store", NULL, "%s", e->msg);
-	} else {
-		struct value v = view_run(&rq->arena, lr ? run_row(lr->run) : row, is_interrupted(rq->api, row));
-		struct value steps = plan ? view_run_steps(&rq->arena, plan, row, lr ? lr->run : NULL) : value_array();
-		view_set(&rq->arena, &v, "steps", steps);
-		if (!plan)
-			view_set_str(&rq->arena, &v, "problem", str_c(e->msg));
-		reply_json(rq, 200, &v, NULL);
+	struct run_looked_at *l = ARENA_NEW(&rq->arena, struct run_looked_at);
+	struct err refused = ERR_INIT;
+	if (!l || (!plan && !row->component.ptr)) {
+		bool is_missing = l && e->code == -ERR_NOT_FOUND;
+		reply_problem(rq, is_missing ? 404 : 503, is_missing ? "not_found" : "store", NULL, "%s",
+			      l ? e->msg : "out of memory");
+		plan_unref(plan);
+		request_release(rq);
+		return;
 	}
+	*l = (struct run_looked_at){ plan, plan ? STR_NULL : arena_str(&rq->arena, str_c(e->msg)) };
+	/* The row was read before its component was, and the run may have ended in between: that is no interruption. */
+	rq->state = l;
+	if (row->state == RUN_RUNNING && !live_find(rq->api, row->id) &&
+	    store_run_get(rq->api->config.store, row->id, on_run_again, rq, &refused) == 0)
+		return;
+	run_reply(rq, row, l);
 	plan_unref(plan);
 	request_release(rq);
 }

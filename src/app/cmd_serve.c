@@ -107,7 +107,8 @@ static int serve_open(struct serve *s, int n, char **files)
 	}
 	if (code != EXIT_OK)
 		return code;
-	struct api_config config = { .loop = s->app.loop, .store = s->app.store, .services = &s->app.services, .env = s->app.env, .port = s->port };
+	struct api_config config = { .loop = s->app.loop, .store = s->app.store, .services = &s->app.services, .env = s->app.env, .port = s->port,
+				     .keep_runs = s->keeper.policy.older_than, .retention = &s->keeper.round };
 	if (api_open(&s->api, &config, &e) < 0 ||
 	    (s->with_sample && app_sample_open(&s->app, SAMPLE_API_PORT, &e) < 0)) {
 		app_say("%s", e.msg);

@@ -238,17 +238,21 @@ int dir_fd(const struct dir *d)
 	return d->fd;
 }
 
+static uint64_t file_bytes(const struct dir *d, const char *name)
+{
+	struct stat st;
+
+	return fstatat(d->fd, name, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+uint64_t dir_log_bytes(const struct dir *d)
+{
+	return file_bytes(d, DIR_DATABASE "-wal") + file_bytes(d, DIR_DATABASE "-shm");
+}
+
 uint64_t dir_bytes(const struct dir *d)
 {
-	static const char *const names[] = { DIR_DATABASE, DIR_DATABASE "-wal", DIR_DATABASE "-shm" };
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct stat st;
-		if (fstatat(d->fd, names[i], &st, 0) == 0)
-			bytes += (uint64_t)st.st_size;
-	}
-	return bytes;
+	return file_bytes(d, DIR_DATABASE) + dir_log_bytes(d);
 }
 
 /* ---- who executes which run ---- */

@@ -252,6 +252,13 @@ struct prune *prune_start(struct store *s, const struct prune_policy *policy, pr
 	return p;
 }
 
+void prune_progress(const struct prune *p, struct prune_progress *ret)
+{
+	*ret = (struct prune_progress){
+		.runs = p->report.runs, .refused = p->report.refused, .began = p->now, .is_dry = p->policy.is_dry
+	};
+}
+
 static void on_settled(void *arg, const struct store_result *r)
 {
 	struct err e = ERR_INIT;

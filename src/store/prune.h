@@ -37,6 +37,13 @@ struct prune;
 /* One round. `each` may be NULL. The callbacks come from the loop, `done` last; NULL says why it did not begin. */
 struct prune *prune_start(struct store *s, const struct prune_policy *policy, prune_each *each, prune_done *done,
 			  void *arg, struct err *e);
+/* How far it is. */
+struct prune_progress {
+	uint64_t runs, refused;
+	msec_t began; /* wall clock */
+	bool is_dry;
+};
+void prune_progress(const struct prune *p, struct prune_progress *ret);
 /* What is left of pruned runs goes, nobody is told; a store that closes or fails meanwhile leaves it to the next round.
  * 0 or -code. */
 int prune_settle(struct store *s, struct err *e);

@@ -29,8 +29,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define CLAIM_WAIT 5	    /* s until the thread begins with it */
+#define PATIENT_NICE 10 /* of the thread of a store that only reads, and may wait */
 #define ALIVE_EVERY 3600000 /* ms; the timer only says that there is something to wait for */
 
 /* A claim that the backend is asked for; a release, which is freed when it is done. */
@@ -48,6 +51,8 @@ struct store {
 	struct dir *dir;      /* NULL = in memory */
 	struct files *files;
 	msec_t group_window;
+	bool is_patient;
+	char *url; /* of the database; NULL = in dir */
 	void (*pace)(void *arg); /* set: there is no thread, store_turn() does its work */
 	void *pace_arg;
 
@@ -250,6 +255,8 @@ static void *store_thread(void *arg)
 	struct store *s = arg;
 	struct queue group;
 
+	if (s->is_patient) /* on Linux a thread has its own; failing costs nothing but the courtesy */
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), PATIENT_NICE);
 	while (next_group(s, &group))
 		carry(s, &group);
 	return NULL;
@@ -373,6 +380,7 @@ static void store_free(struct store *s)
 	(void)pthread_mutex_destroy(&s->lock);
 	(void)pthread_cond_destroy(&s->wake);
 	(void)pthread_cond_destroy(&s->answered);
+	free(s->url);
 	free(s);
 }
 
@@ -471,21 +479,33 @@ int store_open(struct store **ret, struct loop *l, const struct store_config *co
 	c.patience = c.patience > 0 ? c.patience : STORE_PATIENCE;
 	s->loop = l;
 	s->worker.backend = c.backend ? c.backend : c.url ? &store_backend_pg : &store_backend_sqlite;
+	s->is_patient = c.is_patient;
+	s->url = c.url ? alloc_strdup(c.url) : NULL;
 	s->pace = c.pace;
 	s->pace_arg = c.pace_arg;
 	s->group_window = c.pace ? 0 : c.group_window;
 	loop_soon_init(&s->hand_over, on_hand_over);
 	loop_timer_init(l, &s->alive, on_alive);
-	int code = open_parts(s, &c, e);
+	int code = c.url && !s->url ? err_set(e, ERR_NO_MEMORY, "no memory for a store") : open_parts(s, &c, e);
 	if (code) {
 		bool is_tidy = s->worker.b && s->worker.backend->close(s->worker.b, true);
 		dir_close(s->dir, is_tidy);
 		files_free(s->files);
+		free(s->url);
 		free(s);
 		return code;
 	}
 	*ret = s;
 	return 0;
+}
+
+int store_open_reader(struct store **ret, struct store *s, struct err *e)
+{
+	const struct store_config config = {
+		.dir = dir_path(s->dir), .url = s->url, .busy_timeout = STORE_READER_BUSY_TIMEOUT, .is_patient = true
+	};
+
+	return store_open(ret, s->loop, &config, e);
 }
 
 void store_close(struct store *s)
@@ -592,6 +612,11 @@ const char *store_where(const struct store *s)
 	if (s->worker.backend->where)
 		return s->worker.backend->where(s->worker.b);
 	return s->dir ? dir_path(s->dir) : "memory";
+}
+
+struct dir *store_dir(const struct store *s)
+{
+	return s->dir;
 }
 
 uint64_t store_disk_bytes(struct store *s)

@@ -36,6 +36,7 @@ struct store_config {
 	msec_t busy_timeout;	/* waiting for another process's commit; 0 = 10 s */
 	bool keeps_plain;	/* rows are not packed: for those who look into weir.db with other programs */
 	bool rewrites;		/* an old file that cannot shrink is written anew, however large; writers wait meanwhile */
+	bool is_patient;	/* its thread steps back for those that have work to do; for reads that take long */
 	msec_t group_window;	/* how long a commit waits for company; 0 = not at all (what is queued goes together) */
 	/* For simulations (store_int.h), all zero elsewhere. */
 	const struct store_backend *backend; /* NULL = SQLite */

@@ -10,6 +10,7 @@
 #define STORE_GROUP_BYTES_MAX (16u << 20)   /* a commit takes no more than this, or one operation */
 #define STORE_HAND_OVER 256		    /* operations gathered in a turn before the thread gets them early */
 #define STORE_RETRY_EVERY 1000		    /* ms between writes that try a full disk again */
+#define STORE_READER_BUSY_TIMEOUT 200	    /* ms; at its close a reader may wait so long for others */
 #define STORE_PATIENCE 30000	    /* ms, the same */
 #define STORE_BUSY_TIMEOUT 10000	    /* ms, when the configuration names none */
 
@@ -107,6 +108,12 @@ static inline void op_refuse(struct op *op, enum store_error error, const char *
 int store_op_new(struct op **ret, struct store *s, enum op_kind kind, size_t bytes, struct err *e);
 void store_op_queue(struct store *s, struct op *op, store_done *done, void *arg);
 
+struct dir;
+
+struct dir *store_dir(const struct store *s); /* NULL = in memory */
+/* A second handle on the same data, which is not in memory, with a patient thread; closed before `s`. It must not be written to. */
+int store_open_reader(struct store **ret, struct store *s, struct err *e);
+
 /* ---- backends ---- */
 
 enum fault_kind {
@@ -119,8 +126,6 @@ struct store_fault {
 	enum fault_kind kind;
 	char why[480];
 };
-
-struct dir;
 
 /* Operations in order; one is in one queue at a time. */
 struct queue {
@@ -209,4 +214,5 @@ int dir_settle(struct dir *d, struct err *e);
 void dir_close(struct dir *d, bool is_tidy);
 int dir_claim(struct dir *d, int64_t run, struct err *e);
 void dir_release(struct dir *d, int64_t run);
-uint64_t dir_bytes(const struct dir *d);
+uint64_t dir_bytes(const struct dir *d);     /* of the database and its log */
+uint64_t dir_log_bytes(const struct dir *d); /* of the log, and the index of it */

@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
 import { components, forms } from './forms.mjs';
 import { itemRow, itemState, itemWhole, runs } from './runs.mjs';
+import { createStorage } from './storage.mjs';
 import { findPlace, forecast, Num, view, write } from './weather.mjs';
 
 const json = (response, status, body, headers = {}) => {
@@ -177,6 +178,7 @@ function readBody(request) {
 
 export function createApi({ isEmpty = false } = {}) {
 	const entries = { weather: isEmpty ? [] : seedEntries(), inspection: [] };
+	const storage = createStorage({ isEmpty });
 	return async (request, response) => {
 		const url = new URL(request.url, 'http://mock');
 		const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
@@ -217,6 +219,12 @@ export function createApi({ isEmpty = false } = {}) {
 				200,
 				page(entries[id] ?? [], query, (e) => e),
 			);
+		if (kind === 'storage' && !id) return json(response, 200, storage.show(query.get('fresh') === '1'));
+		if (kind === 'storage' && id === 'prune' && request.method === 'POST') {
+			const { status, body } = storage.prune(await readBody(request));
+			if (status === 200) return json(response, 200, body);
+			return problem(response, status, body.title, body.detail);
+		}
 		if (kind === 'runs' && !id)
 			return json(
 				response,
@@ -224,7 +232,18 @@ export function createApi({ isEmpty = false } = {}) {
 				page(isEmpty ? [] : runs.list(), query, (r) => r),
 			);
 		const run = kind === 'runs' ? runs.find(id) : null;
+		if (run && !sub && request.method === 'DELETE') {
+			if (run.state === 'running') return problem(response, 409, 'Conflict', 'the run is being executed');
+			runs.remove(id);
+			return json(response, 200, { id, state: 'deleted' });
+		}
 		if (run && !sub) return json(response, 200, run);
+		if (run && sub === 'rerun' && request.method === 'POST') {
+			const { from } = await readBody(request);
+			if (from === 'input')
+				return problem(response, 409, 'Conflict', 'step "save" has written entries; nothing was changed', { step: 'save' });
+			return json(response, 200, { run: id, from, dropped: new Num(3), ...runs.rerun(id) });
+		}
 		if (run && sub === 'resume' && request.method === 'POST')
 			return json(response, 202, runs.resume(id) ?? run, { location: `/api/v1/runs/${id}` });
 		if (run && sub === 'decisions' && request.method === 'POST')

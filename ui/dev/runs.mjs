@@ -170,6 +170,17 @@ export const runs = {
 		if (left === 0) r.state = 'done';
 		return { run: id, decision, decided: new Num(those.length), left: new Num(left), resumed: true };
 	},
+	/** Done at once; one that needs attention stands still, as if its system could not be reached. */
+	rerun(id) {
+		const r = history.find((h) => h.id === id);
+		if (r.state === 'needs attention') return { resumed: false, not_resumed: 'secret CRM_TOKEN is missing' };
+		Object.assign(r, { state: 'done', ended_at: iso(Date.now()) });
+		return { resumed: true };
+	},
+	remove(id) {
+		const at = history.findIndex((h) => h.id === id);
+		if (at >= 0) history.splice(at, 1);
+	},
 	resume(id) {
 		const r = history.find((h) => h.id === id);
 		if (r)

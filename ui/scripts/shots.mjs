@@ -20,6 +20,14 @@ const fill = async (page) => {
 	await page.mouse.move(plot.x + plot.width * 0.8, plot.y + 60);
 	await page.waitForTimeout(250);
 };
+/* Measured, and a round of pruning tried. */
+const storage = async (page) => {
+	await page.goto(`${site.url}/storage`);
+	await page.locator('table.storage').nth(1).waitFor();
+	await page.locator('.rule input').nth(1).fill('40');
+	await page.locator('.prune form button').click();
+	await page.locator('.prune .note').waitFor();
+};
 const shots = {
 	form: [{ colorScheme: 'light' }, fill],
 	'form-dark': [{ colorScheme: 'dark' }, fill],
@@ -100,6 +108,60 @@ const shots = {
 		async (page) => {
 			await page.goto(`${site.url}/runs/4822?item=20`);
 			await page.waitForTimeout(700);
+		},
+	],
+	storage: [{}, (page) => storage(page)],
+	'storage-dark': [{ colorScheme: 'dark' }, (page) => storage(page)],
+	'storage-fr-360': [{ locale: 'fr-FR', viewport: { width: 360, height: 900 } }, (page) => storage(page)],
+	'storage-wide': [{ viewport: { width: 2200, height: 1200 } }, (page) => storage(page)],
+	'storage-delete': [
+		{},
+		async (page) => {
+			await storage(page);
+			await page.getByRole('button', { name: 'Delete run 4822' }).click();
+			await page.getByRole('dialog').waitFor();
+		},
+	],
+	'storage-measuring': [
+		{},
+		async (page) => {
+			await page.route('**/api/v1/storage*', async (route) => {
+				const answer = await (await route.fetch()).json();
+				const none = { computed_at: null, kinds: null, runs: null, files: null, computing: true };
+				await route.fulfill({ json: { ...answer, ...none } });
+			});
+			await page.goto(`${site.url}/storage`);
+			await page.locator('.values').waitFor();
+		},
+	],
+	'storage-error': [
+		{},
+		async (page) => {
+			await page.route('**/api/v1/storage*', (route) =>
+				route.fulfill({
+					status: 503,
+					contentType: 'application/problem+json',
+					body: '{"title":"Not possible now","status":503,"detail":"the store cannot be used now: disk I/O error"}',
+				}),
+			);
+			await page.goto(`${site.url}/storage`);
+			await page.getByText('Not possible now').waitFor();
+		},
+	],
+	rerun: [
+		{},
+		async (page) => {
+			await page.goto(`${site.url}/runs/4823?state=failed&item=47`);
+			await page.getByRole('button', { name: /^Again from here variables/ }).click();
+			await page.getByRole('dialog').waitFor();
+		},
+	],
+	'rerun-fr-360': [
+		{ locale: 'fr-FR', colorScheme: 'dark', viewport: { width: 360, height: 800 } },
+		async (page) => {
+			await page.goto(`${site.url}/runs/4823`);
+			await page.getByRole('button', { name: /Relancer d’ici variables/ }).click();
+			await page.getByRole('dialog').waitFor();
 		},
 	],
 	missing: [

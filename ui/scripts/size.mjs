@@ -11,14 +11,18 @@ import { gzipSync } from 'node:zlib';
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const manifest = JSON.parse(readFileSync(join(dist, '.vite', 'manifest.json'), 'utf8'));
 
+/* Of the languages a page loads one; the longest counts. */
+const shell = ['index.html', 'src/i18n/fr.json'];
+
 /* kB of 1,000 bytes, gzip level 9: reference/ui.md section 8 counts the same way. */
 const budgets = [
-	['shell', 120, ['index.html']],
-	['form page with its chart', 170, ['index.html', 'src/pages/form/page.tsx', 'src/pages/form/chart.tsx']],
-	['runs page', 125, ['index.html', 'src/pages/runs/list.tsx']],
-	['run page', 143, ['index.html', 'src/pages/runs/run.tsx']],
-	['select field, on top', 40, ['src/pages/form/select.tsx'], ['index.html', 'src/pages/form/page.tsx']],
-	['date and time fields, on top', 50, ['src/pages/form/dates.tsx'], ['index.html', 'src/pages/form/page.tsx']],
+	['shell', 120, shell],
+	['form page with its chart', 170, [...shell, 'src/pages/form/page.tsx', 'src/pages/form/chart.tsx']],
+	['runs page', 125, [...shell, 'src/pages/runs/list.tsx']],
+	['run page', 143, [...shell, 'src/pages/runs/run.tsx']],
+	['storage page', 125, [...shell, 'src/pages/storage/page.tsx']],
+	['select field, on top', 40, ['src/pages/form/select.tsx'], [...shell, 'src/pages/form/page.tsx']],
+	['date and time fields, on top', 50, ['src/pages/form/dates.tsx'], [...shell, 'src/pages/form/page.tsx']],
 ];
 
 function closure(entries) {

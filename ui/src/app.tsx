@@ -10,6 +10,7 @@ import { useT } from './i18n';
 const AppPage = lazy(() => import('./pages/form/page'));
 const RunsPage = lazy(() => import('./pages/runs/list'));
 const RunPage = lazy(() => import('./pages/runs/run'));
+const StoragePage = lazy(() => import('./pages/storage/page'));
 
 function Home() {
 	const components = useComponents();
@@ -26,7 +27,10 @@ export function NotFound() {
 		document.title = `${t('notFound.title')} · Weir`;
 	}, [t]);
 	return (
-		<Frame title="Weir" home="/runs" nav={[{ href: '/runs', label: t('nav.runs'), isCurrent: false }]}>
+		<Frame title="Weir" home="/runs" nav={[
+				{ href: '/runs', label: t('nav.runs'), isCurrent: false },
+				{ href: '/storage', label: t('nav.storage'), isCurrent: false },
+			]}>
 			<div className="page">
 				<h1>{t('notFound.title')}</h1>
 				<p className="lead">{t('notFound.detail', { path: location.pathname })}</p>
@@ -63,6 +67,7 @@ export function App() {
 					<Route path="/app/:component/:form?" component={AppPage} />
 					<Route path="/runs" component={RunsPage} />
 					<Route path="/runs/:id" component={RunPage} />
+					<Route path="/storage" component={StoragePage} />
 					<Route component={NotFound} />
 				</Switch>
 			</Suspense>

@@ -8,7 +8,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Problem } from './api/client';
 import { App } from './app';
-import { LanguageProvider } from './i18n';
+import { firstSpoken, LanguageProvider } from './i18n';
 import { startAnnouncer } from './lib/announce';
 import { startTheme } from './lib/theme';
 import { allowOnlyEmptyHtml } from './lib/trusted';
@@ -32,13 +32,15 @@ const client = new QueryClient({
 });
 
 const root = document.getElementById('root');
-if (root)
+if (root) {
+	const first = await firstSpoken();
 	createRoot(root).render(
 		<StrictMode>
 			<QueryClientProvider client={client}>
-				<LanguageProvider>
+				<LanguageProvider first={first}>
 					<App />
 				</LanguageProvider>
 			</QueryClientProvider>
 		</StrictMode>,
 	);
+}

@@ -130,6 +130,12 @@ def served(c):
     c.that("PostgreSQL at" in w.words(), "weir serve says where its data is", w.words())
     a = w.ask("POST", "/api/v1/components/t/dataflows/flow/runs", {"items": [{"id": k} for k in range(50)]}, {"Prefer": "wait=20"})
     c.equal((a.status, a.json()["run"]["counts"]["items_out"]), (200, 50), "a run over REST ends")
+    w.ask("GET", "/api/v1/storage")
+    s.until(lambda: not w.ask("GET", "/api/v1/storage").json()["computing"], "the sums to be gathered")
+    told = w.ask("GET", "/api/v1/storage").json()
+    rows = {k["what"]: k["rows"] for k in told["kinds"]}
+    c.equal((rows["requests"], rows["entries"], told["runs"]["top"][0]["id"], told["problem"]), (50, 50, "1", None), "what takes space there is told over REST")
+    c.that(told["database"]["bytes"] > 0 and told["database"]["log"] == 0, "with the size of the database there", told["database"])
     w.restart()
     c.equal(w.ask("GET", "/api/v1/components/t/entries?limit=1").json()["total"], 50, "its entries are there after a restart")
     a = w.ask("POST", "/api/v1/components/t/dataflows/flow/runs", {"items": [{"id": k} for k in range(100, 300)]})

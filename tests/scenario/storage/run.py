@@ -87,6 +87,36 @@ def prune_beside_a_server(c, weather, data):
     server.close()
 
 
+def the_page_of_storage_is_told_over_rest(c, weather, data):
+    """Sums are gathered beside a server at work; a round is tried dry, then meant."""
+    server = s.Server(weather, data=data, options=["--env", "sample", "--keep-runs", "30d"])
+    for _ in range(4):
+        server.ask("POST", "/api/v1/components/weather/forms/weather/submissions", {"data": {"city": "Oslo"}})
+    first = server.ask("GET", "/api/v1/storage")
+    told = {}
+
+    def computed():
+        told.update(server.ask("GET", "/api/v1/storage").json())
+        return not told["computing"]
+
+    s.until(computed, "the sums to be gathered")
+    rows = {k["what"]: k["rows"] for k in told["kinds"]}
+    c.equal((first.status, first.json()["retention"]["keep_runs_ms"]), (200, 30 * 86400 * 1000), "the first answer does not wait, and tells the retention in force")
+    c.equal(rows["requests"], ask(data, "SELECT count(*) FROM ledger WHERE kind = 1"), "requests are counted")
+    c.equal(rows["entries"], ask(data, "SELECT count(*) FROM entries"), "and entries")
+    c.equal(told["runs"]["total"], ask(data, "SELECT count(*) FROM runs"), "and runs")
+    sizes = [r["bytes"] for r in told["runs"]["top"]]
+    c.that(sizes and sizes == sorted(sizes, reverse=True), "the largest run comes first", sizes)
+    c.that(told["disk"]["directory"] == data and told["disk"]["free"] > 0, "the disk is told", told["disk"])
+    dry = server.ask("POST", "/api/v1/storage/prune", {"keep": 2, "dry_run": True}).json()
+    went = server.ask("POST", "/api/v1/storage/prune", {"keep": 2}).json()
+    c.equal(([i["id"] for i in went["items"]], went["runs"]), ([i["id"] for i in dry["items"]], dry["runs"]), "what went is what the dry round had said")
+    c.equal(ask(data, "SELECT count(*) FROM runs"), 2, "and the newest stay")
+    refused = server.ask("POST", "/api/v1/storage/prune", {"states": ["running"]})
+    c.equal((refused.status, refused.json()["errors"][0]["pointer"]), (422, "/states"), "what is not over is not pruned by a rule")
+    server.close()
+
+
 def a_run_under_way_stays(c, data):
     slow = s.Sample("--delay", 1500)
     server = s.Server(s.weather_file(slow.port), data=data, options=["--env", "sample"])
@@ -124,6 +154,7 @@ def storage(c):
     large = size(data)
     prune_beside_a_server(c, weather, data)
     c.that(size(data) < large / 2, "the file has shrunk by more than half", "%d of %d" % (size(data), large))
+    the_page_of_storage_is_told_over_rest(c, weather, data)
     a_run_under_way_stays(c, data)
     the_server_keeps_what_it_is_told(c, weather, data)
     with sqlite3.connect(os.path.join(data, "weir.db")) as db:

@@ -2,7 +2,20 @@
 import { keepPreviousData, type QueryClient, useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { Num } from '../lib/json';
 import { ask, path, upload } from './client';
-import type { ComponentSummary, Decision, Entry, Form, Item, ItemRow, Page, Run, Submission } from './types';
+import type {
+	ComponentSummary,
+	Decision,
+	Entry,
+	Form,
+	Item,
+	ItemRow,
+	Page,
+	PruneAnswer,
+	PruneRequest,
+	Run,
+	Storage,
+	Submission,
+} from './types';
 
 const rawItem: ReadonlySet<string> = new Set(['input', 'output', 'item']);
 const rawInput: ReadonlySet<string> = new Set(['input']);
@@ -128,5 +141,64 @@ export function useDecide(id: string) {
 		mutationFn: async (body: DecisionRequest) =>
 			await ask<{ decided: Num; left: Num }>(`/runs${path(id)}/decisions?resume=1`, { method: 'POST', body }),
 		onSettled: () => refreshRun(client, id),
+	});
+}
+
+export interface RerunRequest {
+	from: string;
+	items: 'all' | number[];
+}
+
+/** A step and all behind it again. */
+export function useRerun(id: string) {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: async (body: RerunRequest) =>
+			await ask<{ from: string; dropped: Num; resumed: boolean; not_resumed?: string }>(`/runs${path(id)}/rerun`, {
+				method: 'POST',
+				body,
+			}),
+		onSettled: () => refreshRun(client, id),
+	});
+}
+
+const storageKey = ['storage'];
+/* While sums are gathered or runs go; an answer costs the server next to nothing. */
+const measureMs = 700;
+const askStorage = async (isFresh: boolean, signal?: AbortSignal) =>
+	(await ask<Storage>(`/storage${isFresh ? '?fresh=1' : ''}`, { signal })).body;
+
+export const useStorage = () =>
+	useQuery({
+		queryKey: storageKey,
+		queryFn: ({ signal }) => askStorage(false, signal),
+		refetchInterval: ({ state }) => (state.data?.computing || state.data?.pruning ? measureMs : false),
+	});
+
+/** The sums anew: begins it, and the query above follows. */
+export function useMeasure() {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: () => askStorage(true),
+		onSuccess: (body) => client.setQueryData(storageKey, body),
+	});
+}
+
+export function useDeleteRun() {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: async (id: string) => await ask(`/runs${path(id)}`, { method: 'DELETE' }),
+		onSuccess: (_, id) => {
+			client.removeQueries({ queryKey: ['run', id] });
+			void client.invalidateQueries({ queryKey: ['runs'] });
+		},
+	});
+}
+
+export function usePrune() {
+	const client = useQueryClient();
+	return useMutation({
+		mutationFn: async (body: PruneRequest) => await ask<PruneAnswer>('/storage/prune', { method: 'POST', body }),
+		onSuccess: ({ body }) => body.dry_run || void client.invalidateQueries({ queryKey: ['runs'] }),
 	});
 }

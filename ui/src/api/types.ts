@@ -235,3 +235,44 @@ export interface Item {
 	calls: Call[];
 	decisions?: Decision[];
 }
+
+export interface StorageRun {
+	id: string;
+	component: string;
+	dataflow: string;
+	state: RunState;
+	started_at: string;
+	ended_at: string | null;
+	bytes: Num;
+}
+
+/** Database, disk, retention and pruning as of now, the rest as of `computed_at`; null where nothing was gathered yet. */
+export interface Storage {
+	database: { bytes: Num; used: Num; free: Num; log: Num };
+	disk: { directory: string; free: Num; size: Num } | null;
+	computed_at: string | null;
+	took_ms: Num | null;
+	computing: boolean;
+	problem: string | null;
+	kinds: { what: string; rows: Num; bytes: Num }[] | null;
+	runs: { total: Num; measured: Num; top: StorageRun[]; oldest: { id: string; started_at: string } | null } | null;
+	files: { count: Num; bytes: Num } | null;
+	retention: { keep_runs_ms: Num | null };
+	pruning: { began_at: string; dry_run: boolean; runs: Num; refused: Num } | null;
+}
+
+export interface PruneRequest {
+	older_than?: string;
+	keep?: number;
+	states?: string[];
+	dry_run: boolean;
+}
+
+/** `bytes` and `items` are absent from the answer to a round that goes on. */
+export interface PruneAnswer {
+	dry_run: boolean;
+	runs: Num;
+	refused: Num;
+	bytes?: Num;
+	items?: { id: string; bytes: Num | null; refusal: string | null }[];
+}

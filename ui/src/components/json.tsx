@@ -2,7 +2,6 @@
 /* Shows JSON as it was written: white space is ours, everything else is the source's. Long texts open in parts. */
 import { Check, Copy } from 'lucide-react';
 import { memo, useMemo, useState } from 'react';
-import { Button } from 'react-aria-components/Button';
 import { useT } from '../i18n';
 import { pretty, prettyText } from '../lib/pretty';
 
@@ -45,16 +44,16 @@ export const JsonView = memo(function JsonView({ text, label }: { text: string; 
 			</pre>
 			{/* The clipboard is there only on https and on this machine itself. */}
 			{navigator.clipboard && (
-				<Button className="button json-copy" data-kind="tool" onPress={copy}>
+				<button type="button" className="button json-copy" data-kind="tool" onClick={copy}>
 					{isCopied ? <Check size={13} aria-hidden="true" /> : <Copy size={13} aria-hidden="true" />}
 					{t(isCopied ? 'json.copied' : 'json.copy')}
 					<span className="hidden-visually">{label}</span>
-				</Button>
+				</button>
 			)}
 			{count > shown && (
-				<Button className="button" data-kind="link" onPress={() => setWhole(true)}>
+				<button type="button" className="button" data-kind="link" onClick={() => setWhole(true)}>
 					{t('json.all', { count: t.number(count) })}
-				</Button>
+				</button>
 			)}
 		</div>
 	);

@@ -2,7 +2,6 @@
 /* What stands where content would: loading, nothing yet, or a problem with its place and the next thing to try. */
 import { CircleAlert, Inbox, LoaderCircle, RotateCw, TriangleAlert } from 'lucide-react';
 import { Component, type ReactNode } from 'react';
-import { Button } from 'react-aria-components/Button';
 import { Link } from 'wouter';
 import { Problem } from '../api/client';
 import { type MessageId, useT } from '../i18n';
@@ -83,10 +82,10 @@ export function ProblemNote(props: {
 				(props.retry || problem?.runId) && (
 					<>
 						{props.retry && (
-							<Button className="button" data-kind="tool" onPress={props.retry}>
+							<button type="button" className="button" data-kind="tool" onClick={() => props.retry?.()}>
 								<RotateCw size={14} aria-hidden="true" />
 								{t('problem.retry')}
-							</Button>
+							</button>
 						)}
 						{problem?.runId && (
 							<Link href={`/runs/${encodeURIComponent(problem.runId)}`}>
@@ -123,10 +122,10 @@ function Broken({ reason }: { reason: string }) {
 			title={t('problem.pageBroke.title')}
 			isAlert
 			actions={
-				<Button className="button" data-kind="tool" onPress={() => location.reload()}>
+				<button type="button" className="button" data-kind="tool" onClick={() => location.reload()}>
 					<RotateCw size={14} aria-hidden="true" />
 					{t('problem.reload')}
-				</Button>
+				</button>
 			}
 		>
 			<p>{t('problem.pageBroke.detail', { reason })}</p>

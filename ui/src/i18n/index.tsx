@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Languages: one choice drives our messages, react-aria's own strings, Intl and the document's lang. */
+/*
+ * Languages: one choice drives our messages, react-aria's own strings, Intl and the document's lang. Each language's messages are a chunk, and
+ * only that of the language in use is loaded.
+ */
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
 import { I18nProvider } from 'react-aria-components/I18nProvider';
 import { type FormatNumberOptions, IntlProvider, type MessageDescriptor, useIntl } from 'react-intl';
 import { recall, remember } from '../lib/memory';
 import type deciding from './decide/en.json';
-import en from './en.json';
-import fr from './fr.json';
+import type everyPage from './en.json';
+import type rerunning from './rerun/en.json';
+import type storing from './storage/en.json';
 
 /** Of every page, and of those that come with a part that is loaded when it is wanted. */
-export type MessageId = keyof typeof en | keyof typeof deciding;
-export const messages: Record<string, Record<keyof typeof en, string>> = { en, fr };
+export type MessageId =
+	| keyof typeof everyPage
+	| keyof typeof deciding
+	| keyof typeof rerunning
+	| keyof typeof storing;
+type Messages = Record<keyof typeof everyPage, string>;
 export const languages: Record<string, string> = { en: 'English', fr: 'Français' };
+const load = async (language: string): Promise<Messages> =>
+	(await (language === 'fr' ? import('./fr.json') : import('./en.json'))).default;
 
 function firstLanguage(): string {
 	const asked = new URLSearchParams(location.search).get('lang');
@@ -22,26 +32,51 @@ function firstLanguage(): string {
 	return 'en';
 }
 
-const Language = createContext({ language: 'en', setLanguage: (_: string) => {} });
+export interface Spoken {
+	language: string;
+	messages: Messages;
+}
 
-export function LanguageProvider({ children }: { children: ReactNode }) {
-	const [language, set] = useState(firstLanguage);
+/** The reader's language; English when its messages cannot be fetched. Nothing is drawn before, so no page shows ids. */
+export async function firstSpoken(): Promise<Spoken> {
+	const language = firstLanguage();
+	try {
+		return { language, messages: await load(language) };
+	} catch {
+		return { language: 'en', messages: await load('en') };
+	}
+}
+
+const Language = createContext({
+	language: 'en',
+	messages: {} as Record<string, string>,
+	setLanguage: (_: string) => {},
+});
+
+export function LanguageProvider({ first, children }: { first: Spoken; children: ReactNode }) {
+	const [{ language, messages }, set] = useState(first);
 	useEffect(() => {
 		document.documentElement.lang = language;
 	}, [language]);
 	const value = useMemo(
 		() => ({
 			language,
-			setLanguage: (code: string) => {
-				remember('language', code);
-				set(code);
-			},
+			messages,
+			/* Without its messages the page stays in the language that it has. */
+			setLanguage: (code: string) =>
+				void load(code).then(
+					(messages) => {
+						remember('language', code);
+						set({ language: code, messages });
+					},
+					() => {},
+				),
 		}),
-		[language],
+		[language, messages],
 	);
 	return (
 		<Language.Provider value={value}>
-			<IntlProvider locale={language} messages={messages[language]}>
+			<IntlProvider locale={language} messages={messages}>
 				<I18nProvider locale={language === 'fr' ? 'fr-FR' : 'en-GB'}>{children}</I18nProvider>
 			</IntlProvider>
 		</Language.Provider>
@@ -50,8 +85,8 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
 
 /** A part that brings messages of its own. */
 export function MoreMessages(props: { more: Record<string, Record<string, string>>; children: ReactNode }) {
-	const { language } = useContext(Language);
-	const all = useMemo(() => ({ ...messages[language], ...props.more[language] }), [language, props.more]);
+	const { language, messages } = useContext(Language);
+	const all = useMemo(() => ({ ...messages, ...props.more[language] }), [language, messages, props.more]);
 	return (
 		<IntlProvider locale={language} messages={all}>
 			{props.children}

@@ -6,7 +6,7 @@ import { submitParis } from './form.mjs';
 
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-async function check(page) {
+export async function check(page) {
 	/* Fades must be over, or contrast is measured half way. */
 	await page.waitForTimeout(300);
 	const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
@@ -22,7 +22,7 @@ async function check(page) {
 	);
 }
 
-const overflow = (page) => page.locator('html').evaluate((el) => el.scrollWidth - el.clientWidth);
+export const overflow = (page) => page.locator('html').evaluate((el) => el.scrollWidth - el.clientWidth);
 
 export function accessTests(test, kit) {
 	const { base, form, say } = kit;

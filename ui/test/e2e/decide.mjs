@@ -111,6 +111,18 @@ const claims = {
 		await page.locator('h1 .state', { hasText: 'Done' }).waitFor();
 		assert.equal(await page.getByRole('button', { name: 'Do the failed ones again' }).count(), 0);
 	},
+	async a_run_is_done_again_from_a_step_by_a_button(page, _, failed) {
+		await page.goto(failed);
+		await page.getByRole('button', { name: /^Again from here/ }).nth(1).click();
+		const dialog = page.getByRole('dialog');
+		assert.match(await dialog.innerText(), /These calls are sent again[\s\S]*at (most|least) once/);
+		const answered = page.waitForResponse((r) => r.url().endsWith('/rerun'));
+		await dialog.getByRole('button', { name: 'Run again' }).click();
+		const { dropped, resumed } = await (await answered).json();
+		assert.ok(resumed && dropped > 0, `${dropped} rows dropped`);
+		await dialog.waitFor({ state: 'detached' });
+		await page.locator('h1 .state', { hasText: 'Done' }).waitFor();
+	},
 };
 
 let passed = 0;

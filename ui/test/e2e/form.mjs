@@ -146,7 +146,8 @@ export function formTests(test, kit) {
 		/* By key, not by pointer: the new entry's row may move the link away under the pointer. */
 		await page.locator('.entries').getByRole('link', { name: /^All/ }).press('Enter');
 		await page.getByRole('link', { name: 'Back to the form' }).waitFor();
-		await page.locator('.table-card tbody tr').first().waitFor();
+		const row = page.locator('.table-card tbody tr').first();
+		assert.match(await row.getByRole('link').getAttribute('href'), /^\/runs\/\d+$/, 'it names the run that wrote it');
 		await page.getByRole('link', { name: 'Back to the form' }).click();
 		assert.equal(await page.getByRole('textbox', { name: city }).inputValue(), 'Paris');
 		assert.equal(await page.locator('.status').isVisible(), true);

@@ -9,6 +9,7 @@ import { withBrowser } from './browser.mjs';
 import { formTests } from './form.mjs';
 import { mockTests } from './mock-only.mjs';
 import { runTests } from './runs.mjs';
+import { storageTests } from './storage.mjs';
 
 const site = process.env.WEIR_URL ? null : await startSite();
 const base = (process.env.WEIR_URL ?? site.url).replace(/\/$/, '');
@@ -34,6 +35,7 @@ formTests(test, kit);
 runTests(test, kit);
 accessTests(test, kit);
 if (site && !process.env.WEIR_API) mockTests(test, kit);
+storageTests(test, kit);
 test('no_page_broke_the_content_security_policy', {}, async () => {
 	if (violations.length) throw new Error(violations.join('\n'));
 });

@@ -5,9 +5,13 @@ import decideEn from '../../src/i18n/decide/en.json';
 import decideFr from '../../src/i18n/decide/fr.json';
 import everyEn from '../../src/i18n/en.json';
 import everyFr from '../../src/i18n/fr.json';
+import rerunEn from '../../src/i18n/rerun/en.json';
+import rerunFr from '../../src/i18n/rerun/fr.json';
+import storageEn from '../../src/i18n/storage/en.json';
+import storageFr from '../../src/i18n/storage/fr.json';
 
-const en = { ...everyEn, ...decideEn };
-const fr = { ...everyFr, ...decideFr };
+const en = { ...everyEn, ...decideEn, ...rerunEn, ...storageEn };
+const fr = { ...everyFr, ...decideFr, ...rerunFr, ...storageFr };
 
 const slots = (message: string) =>
 	[...new Set([...message.matchAll(/\{(\w+)[,}]|<(\w+)>/g)].map((m) => m[1] ?? m[2]))]

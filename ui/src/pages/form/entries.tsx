@@ -38,9 +38,23 @@ const toRow = (e: Entry): { [name: string]: Json } => ({
 	'\u0000id': e.id,
 });
 
-function EntryTable({ form, entries, label }: { form: Form; entries: Entry[]; label: string }) {
-	const columns = useColumns(form);
-	return <DataTable columns={columns} rows={entries.map(toRow)} keys={entries.map((e) => e.id)} label={label} />;
+/** `withRun`: each entry names the run that wrote it last. */
+function EntryTable(props: { form: Form; entries: Entry[]; label: string; withRun?: boolean }) {
+	const t = useT();
+	const columns = useColumns(props.form);
+	const { entries } = props;
+	const runs = entries.map((e) =>
+		e.run_id ? <Link href={`/runs/${encodeURIComponent(e.run_id)}`}>{e.run_id}</Link> : '–',
+	);
+	return (
+		<DataTable
+			columns={columns}
+			rows={entries.map(toRow)}
+			keys={entries.map((e) => e.id)}
+			label={props.label}
+			more={props.withRun ? { title: t('run.id'), cells: runs } : undefined}
+		/>
+	);
 }
 
 const useTitle = (form: Form) => {
@@ -98,7 +112,7 @@ function SavedChunk(props: {
 	return (
 		<>
 			<div className="card table-card">
-				<EntryTable form={props.form} entries={items} label={props.label} />
+				<EntryTable form={props.form} entries={items} label={props.label} withRun />
 			</div>
 			{props.isLast && (
 				<p className="more">

@@ -22,6 +22,8 @@ export function DataTable(props: {
 	label: string;
 	keys?: string[];
 	titles?: (string | undefined)[];
+	/** A last column: what leads on from each row. */
+	more?: { title: string; cells: ReactNode[] };
 }) {
 	const t = useT();
 	const { language } = useLanguage();
@@ -35,6 +37,7 @@ export function DataTable(props: {
 								{heading(c.title || (c.name === 'time' ? t('result.time') : fromName(c.name)), c.unit)}
 							</th>
 						))}
+						{props.more && <th scope="col">{props.more.title}</th>}
 					</tr>
 				</thead>
 				<tbody>
@@ -53,6 +56,7 @@ export function DataTable(props: {
 									</td>
 								);
 							})}
+							{props.more && <td>{props.more.cells[i]}</td>}
 						</tr>
 					))}
 				</tbody>

@@ -7,7 +7,7 @@ import { Check, RotateCw, Undo2 } from 'lucide-react';
 import { useEffect, useId, useRef, useState } from 'react';
 import { useDecide } from '../../api/queries';
 import type { Decision, Run } from '../../api/types';
-import { BusyButton } from '../../components/busy';
+import { Dialog } from '../../components/dialog';
 import { ProblemNote } from '../../components/notes';
 import { type MessageId, MoreMessages, useT } from '../../i18n';
 import en from '../../i18n/decide/en.json';
@@ -56,16 +56,10 @@ function Confirm(props: {
 	const t = useT();
 	const { run, word, choice, count } = props;
 	const decide = useDecide(run.id);
-	const dialog = useRef<HTMLDialogElement>(null);
 	const id = useId();
 	const [note, setNote] = useState('');
 	const [result, setResult] = useState('');
 	const read = readResult(result);
-	useEffect(() => {
-		const d = dialog.current;
-		d?.showModal();
-		return () => d?.close();
-	}, []);
 
 	const send = () => {
 		if (!read) return;
@@ -85,57 +79,48 @@ function Confirm(props: {
 		);
 	};
 	return (
-		<dialog ref={dialog} className="confirm" aria-labelledby={`${id}-title`} onClose={() => props.close(false)}>
-			<form
-				onSubmit={(e) => {
-					e.preventDefault();
-					if (!decide.isPending) send();
-				}}
-			>
-				<h2 id={`${id}-title`}>{t(titles[word], { count })}</h2>
-				<p>{t(effects[word], { count })}</p>
-				{props.promises.length > 0 && (
-					<p className="muted">{t('decide.promise', { promise: props.promises.join('; ') })}</p>
-				)}
-				{word === 'done' && (
-					<div className="field">
-						<label htmlFor={`${id}-result`}>{t('decide.result')}</label>
-						<textarea
-							id={`${id}-result`}
-							className="box mono"
-							rows={3}
-							spellCheck={false}
-							value={result}
-							aria-invalid={!read || undefined}
-							aria-describedby={`${id}-result-help`}
-							onChange={(e) => setResult(e.target.value)}
-						/>
-						<p id={`${id}-result-help`} className={read ? 'help' : 'problem-text'}>
-							{read ? t('decide.resultHelp') : t('decide.resultBad', { example: '{"id": 912}' })}
-						</p>
-					</div>
-				)}
+		<Dialog
+			title={t(titles[word], { count })}
+			cancel={t('decide.cancel')}
+			action={t(words.find(([w]) => w === word)?.[2] ?? 'decide.done')}
+			isBusy={decide.isPending}
+			send={send}
+			close={() => props.close(false)}
+		>
+			<p>{t(effects[word], { count })}</p>
+			{props.promises.length > 0 && (
+				<p className="muted">{t('decide.promise', { promise: props.promises.join('; ') })}</p>
+			)}
+			{word === 'done' && (
 				<div className="field">
-					<label htmlFor={`${id}-note`}>{t('decide.note')}</label>
-					<input
-						id={`${id}-note`}
-						className="box"
-						maxLength={noteLength}
-						value={note}
-						onChange={(e) => setNote(e.target.value)}
+					<label htmlFor={`${id}-result`}>{t('decide.result')}</label>
+					<textarea
+						id={`${id}-result`}
+						className="box mono"
+						rows={3}
+						spellCheck={false}
+						value={result}
+						aria-invalid={!read || undefined}
+						aria-describedby={`${id}-result-help`}
+						onChange={(e) => setResult(e.target.value)}
 					/>
+					<p id={`${id}-result-help`} className={read ? 'help' : 'problem-text'}>
+						{read ? t('decide.resultHelp') : t('decide.resultBad', { example: '{"id": 912}' })}
+					</p>
 				</div>
-				{decide.error && <ProblemNote error={decide.error} />}
-				<div className="confirm-buttons">
-					<button type="button" className="button" onClick={() => props.close(false)}>
-						{t('decide.cancel')}
-					</button>
-					<BusyButton type="submit" className="button" kind="primary" isBusy={decide.isPending}>
-						{t(words.find(([w]) => w === word)?.[2] ?? 'decide.done')}
-					</BusyButton>
-				</div>
-			</form>
-		</dialog>
+			)}
+			<div className="field">
+				<label htmlFor={`${id}-note`}>{t('decide.note')}</label>
+				<input
+					id={`${id}-note`}
+					className="box"
+					maxLength={noteLength}
+					value={note}
+					onChange={(e) => setNote(e.target.value)}
+				/>
+			</div>
+			{decide.error && <ProblemNote error={decide.error} />}
+		</Dialog>
 	);
 }
 

@@ -16,7 +16,10 @@ export function RunsFrame({ children }: { children: ReactNode }) {
 	const { language } = useLanguage();
 	const [path] = useLocation();
 	const components = useComponents();
-	const nav: NavItem[] = [{ href: '/runs', label: t('nav.runs'), isCurrent: path.startsWith('/runs') }];
+	const nav: NavItem[] = [
+		{ href: '/runs', label: t('nav.runs'), isCurrent: path.startsWith('/runs') },
+		{ href: '/storage', label: t('nav.storage'), isCurrent: path.startsWith('/storage') },
+	];
 	for (const c of components.data?.items.filter((c) => c.forms.length > 0).slice(0, shownApps) ?? [])
 		nav.push({
 			href: `/app/${encodeURIComponent(c.name)}`,

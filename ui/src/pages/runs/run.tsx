@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One run: what it was, what each step did, and every item with what was sent and what came back. */
 import { ArrowLeft, Play, RotateCw } from 'lucide-react';
-import { type ReactNode, useEffect } from 'react';
-import { Link, useParams } from 'wouter';
+import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
+import { Link, useParams, useSearchParams } from 'wouter';
 import { useComponents, useResume, useRetry, useRun } from '../../api/queries';
-import type { Run } from '../../api/types';
+import type { Run, StepFacts } from '../../api/types';
 import { BusyButton } from '../../components/busy';
 import { Guard, Loading, Note, ProblemNote } from '../../components/notes';
 import { State } from '../../components/state';
@@ -16,6 +16,8 @@ import { ScrollBox } from '../form/table';
 import { dataflowName, RunsFrame } from './frame';
 import { Items } from './items';
 import { triggerName } from './list';
+
+const RerunPart = lazy(() => import('./rerun'));
 
 function Fact({ name, children }: { name: string; children: ReactNode }) {
 	return (
@@ -67,7 +69,12 @@ function Counts({ run }: { run: Run }) {
 function Steps({ run }: { run: Run }) {
 	const t = useT();
 	const { language } = useLanguage();
+	const [search] = useSearchParams();
+	const [from, setFrom] = useState<StepFacts | null>(null);
+	const [stands, setStands] = useState<string | null>(null);
 	const number = (n: Num | undefined) => t.number(Number(n?.text ?? 0));
+	/* What is being executed is nobody's to change. */
+	const canRerun = run.state !== 'running';
 	return (
 		<section className="card section" aria-labelledby="steps-title">
 			<h2 id="steps-title">{t('steps.title')}</h2>
@@ -94,6 +101,11 @@ function Steps({ run }: { run: Run }) {
 								</th>
 								<th scope="col">{t('steps.promise')}</th>
 								<th scope="col">{t('steps.detail')}</th>
+								{canRerun && (
+									<th scope="col">
+										<span className="hidden-visually">{t('steps.again')}</span>
+									</th>
+								)}
 							</tr>
 						</thead>
 						<tbody>
@@ -112,11 +124,40 @@ function Steps({ run }: { run: Run }) {
 									<td data-numeric>{s.duration_ms ? t.duration(Number(s.duration_ms.text)) : '–'}</td>
 									<td className="wrap">{s.promise ?? '–'}</td>
 									<td className="wrap mono">{s.detail ?? '–'}</td>
+									{canRerun && (
+										<td>
+											<button
+												type="button"
+												className="button"
+												data-kind="tool"
+												title={t('run.rerun')}
+												onClick={() => setFrom(s)}
+											>
+												<RotateCw size={14} aria-hidden="true" />
+												{t('steps.again')}
+												<span className="hidden-visually">{say(s.title, language, s.name)}</span>
+											</button>
+										</td>
+									)}
 								</tr>
 							))}
 						</tbody>
 					</table>
 				</ScrollBox>
+			)}
+			{(from || stands !== null) && (
+				<Suspense fallback={<Loading />}>
+					<RerunPart
+						run={run}
+						from={from}
+						item={search.get('item')}
+						stands={stands}
+						close={(notResumed) => {
+							setFrom(null);
+							setStands(notResumed);
+						}}
+					/>
+				</Suspense>
 			)}
 		</section>
 	);
