@@ -16,7 +16,8 @@ if(TARGET weir)
   set_tests_properties(scenario/kill PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
   add_test(NAME scenario/kill-mixed COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/kill/mixed.py WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(scenario/kill-mixed PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
+  add_test(NAME scenario/kill-mixed-postgres COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/kill/mixed.py --store postgres WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(scenario/kill-mixed scenario/kill-mixed-postgres PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "WEIR=$<TARGET_FILE:weir>;WEIR_BUILD=${CMAKE_BINARY_DIR}")
 endif()
 

@@ -130,6 +130,7 @@ struct value view_entry(struct arena *a, const struct entry_row *row)
 	view_set(a, &v, "created_at", view_time(a, row->created_at));
 	view_set(a, &v, "updated_at", view_time(a, row->updated_at));
 	view_set(a, &v, "run_id", id_text(a, row->run));
+	view_set(a, &v, "item", row->step < 0 ? value_null() : value_int(a, (int64_t)row->seq));
 	view_set(a, &v, "data", view_json(a, row->data));
 	return v;
 }

@@ -3,8 +3,9 @@
 """One run of GET, PUT, DELETE, POST with key and POST without key, killed at random points by whatever can stop a process: kill -9, SIGTERM, SIGSTOP,
 the death of a script worker, the death of the server. Then the ledger is compared with a recorder that wrote down each request before answering.
 
-    mixed.py [--full] [--seed N] [PART...]        --full: 1,000 items and 200 kills, else 150 and 12
+    mixed.py [--full] [--seed N] [--store postgres] [PART...]        --full: 1,000 items and 200 kills, else 150 and 12
 """
+import atexit
 import json
 import os
 import random
@@ -15,7 +16,9 @@ import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scenario"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 import support as s  # noqa: E402
+import postgres  # noqa: E402
 
 IS_FULL = "--full" in sys.argv
 SEED = int(sys.argv[sys.argv.index("--seed") + 1]) if "--seed" in sys.argv else random.SystemRandom().randrange(1 << 30)
@@ -27,6 +30,7 @@ STEP = {"get": 1, "put": 2, "delete": 3, "keyed": 4, "plain": 5}  # the index in
 INTENT, OUTCOME, PROBLEM = 1, 2, 4
 SENT_TWICE = "unkeyed POST sent twice"
 TABLE = []
+PG, SCHEMAS = None, []  # --store postgres: a server of our own, a schema a part
 
 
 class Ledger:
@@ -45,6 +49,16 @@ class Ledger:
         rows = db.execute("SELECT seq, step, attempt, kind, code FROM ledger WHERE run = ?", (run,)).fetchall()
         db.close()
         return rows
+
+
+class PostgresLedger:
+    """What a store in PostgreSQL holds."""
+
+    def __init__(self, schema):
+        self.schema = schema
+
+    def rows(self, run):
+        return [tuple(int(x) for x in row) for row in PG.sql("SELECT seq, step, attempt, kind, code FROM ledger WHERE run = %d" % run, self.schema)]
 
 
 class Mixed:
@@ -70,6 +84,11 @@ class Mixed:
             for k in range(ITEMS):
                 f.write('{"id":%d}\n' % k)
         self.ledger = Ledger(self.data)
+        if PG:  # every weir that this part starts finds it there
+            schema = "kill%d" % len(SCHEMAS)
+            SCHEMAS.append(schema)
+            s.settings["WEIR_STORE"] = PG.new_schema(schema)
+            self.ledger = PostgresLedger(schema)
         self.count, self.at = 0, 0
 
     def requests_seen(self):
@@ -371,6 +390,15 @@ def table(c):
 
 
 if __name__ == "__main__":
+    if "--store" in sys.argv:
+        at = sys.argv.index("--store")
+        if sys.argv[at + 1:at + 2] != ["postgres"]:
+            sys.exit("--store postgres")
+        del sys.argv[at:at + 2]
+        if not postgres.programs():
+            s.skip_suite("no PostgreSQL server here (Debian: postgresql)")
+        PG = postgres.Server()
+        atexit.register(PG.close)
     parts = [a for a in sys.argv[1:] if not a.isdigit() and a not in ("--seed", "--full")]
     sys.argv[1:] = parts + (["table"] if parts else [])
     s.main(kill_9, terminated, terminated_twice, stopped_and_continued, script_worker, server, server_terminated, server_stopped_and_continued, server_script_worker, table)

@@ -28,6 +28,8 @@ PEER = os.path.join(ROOT, "tests", "tools", "peer.py")
 SKIP = 77
 WAIT = float(os.environ.get("WEIR_TEST_WAIT", "60"))  # the longest that anything is waited for; generous, since machines differ
 
+settings = {}  # WEIR_... that every program of a suite is started with
+
 _processes = []
 _directories = []
 _home = None
@@ -172,6 +174,7 @@ def environment(extra=None):
     env["NO_COLOR"] = "1"
     env["XDG_STATE_HOME"] = _home
     env["no_proxy"] = "127.0.0.1,localhost"
+    env.update(settings)
     env.update(extra or {})
     return env
 

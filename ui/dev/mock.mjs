@@ -44,6 +44,7 @@ function seedEntries() {
 			created_at: when,
 			updated_at: when,
 			run_id: String(4820 - (i % 100)),
+			item: i % 7,
 			data: summary(place, data),
 		};
 	});
@@ -131,7 +132,7 @@ function submitReport(response, body, entries) {
 	const data = body.data ?? {};
 	const run = runs.add('done', {});
 	const now = new Date().toISOString();
-	const entry = { id: String(500 + entries.length), created_at: now, updated_at: now, run_id: run.id, data };
+	const entry = { id: String(500 + entries.length), created_at: now, updated_at: now, run_id: run.id, item: 0, data };
 	entries.unshift(entry);
 	json(response, 200, {
 		run: { id: run.id, state: 'done', duration_ms: new Num(14) },

@@ -282,6 +282,7 @@ TEST(entries_are_paged_and_found)
 	r = get(&s, "/api/v1/components/t/entries/2");
 	assert_at(&s, r, "/data", "{\"n\":2}");
 	assert_at(&s, r, "/run_id", "\"1\"");
+	assert_at(&s, r, "/item", "1");
 	r = get(&s, "/api/v1/components/t/entries/9");
 	assert_problem(&s, r, 404, "not_found");
 	r = get(&s, "/api/v1/components/u/entries");

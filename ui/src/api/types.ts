@@ -118,6 +118,8 @@ export interface Entry {
 	created_at: string;
 	updated_at: string;
 	run_id: string | null;
+	/** The item of that run; null where it is not known. */
+	item: Num | null;
 	data: { [name: string]: Json };
 }
 

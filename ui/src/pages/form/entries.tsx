@@ -38,13 +38,13 @@ const toRow = (e: Entry): { [name: string]: Json } => ({
 	'\u0000id': e.id,
 });
 
-/** `withRun`: each entry names the run that wrote it last. */
+/** `withRun`: each entry names the run that wrote it last, and leads to its item there, with the calls. */
 function EntryTable(props: { form: Form; entries: Entry[]; label: string; withRun?: boolean }) {
 	const t = useT();
 	const columns = useColumns(props.form);
 	const { entries } = props;
 	const runs = entries.map((e) =>
-		e.run_id ? <Link href={`/runs/${encodeURIComponent(e.run_id)}`}>{e.run_id}</Link> : '–',
+		e.run_id ? <Link href={`/runs/${encodeURIComponent(e.run_id)}${e.item == null ? '' : `?item=${e.item}`}`}>{e.run_id}</Link> : '–',
 	);
 	return (
 		<DataTable
