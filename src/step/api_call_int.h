@@ -199,20 +199,28 @@ void api_call_probe_send(struct api_call_step *st, struct api_call *c);
 /* A probe has said "not done": false when no attempt is left, and the item has ended with that. */
 bool api_call_probe_lets_go(struct api_call_step *st, struct api_call *c);
 
+/* api_call_wait.c */
+bool api_call_may_try_again(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *j);
+msec_t api_call_backoff(uint32_t tries); /* before the next try */
+/* The call's next attempt, after its wait; or it ends, where a key is too old for that. */
+void api_call_waits(struct api_call_step *st, struct api_call *c, const struct call_answer *x, const struct call_judgement *j);
+/* Nothing is sent for so long. True when that is longer than it was to be. */
+bool api_call_holds(struct api_call_step *st, msec_t wait);
+void api_call_pause_over(struct loop_timer *t);
+/* One answer that asks for rest speaks for all calls of the step. */
+void api_call_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j);
+
 /* api_call_run.c */
 void api_call_move(struct api_call_step *st, struct api_call *c, enum api_call_state to);
 void api_call_slot_back(struct api_call_step *st, struct api_call *c);
 void api_call_drop(struct api_call_step *st, struct api_call *c); /* the item leaves undone */
 bool api_call_is_closing(const struct api_call_step *st); /* the run takes no more work: what has not begun does not begin */
-msec_t api_call_backoff(uint32_t tries);
-/* One answer that asks for rest speaks for all calls of the step. */
-void api_call_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j);
+void api_call_on_timer(struct loop_timer *t); /* the wait is over */
 void api_call_goes_by_probe(struct api_call_step *st, struct api_call *c); /* sent again, as the probe says */
 void api_call_leave(struct api_call_step *st, struct api_call *c); /* the call is over; the item is the caller's to let go */
 void api_call_fails(struct api_call_step *st, struct api_call *c, const char *type, const char *title, const struct err *e);
 /* The judgement stands: the item goes on with its result, ends with its problem, or leaves quietly. */
 void api_call_judged(struct api_call_step *st, struct api_call *c, const struct call_judgement *j);
-bool api_call_may_try_again(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *j);
 void api_call_record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x);
 /* Recorded, judged, and tried again, gone on or failed. */
 void api_call_answered(struct api_call_step *st, struct api_call *c, const struct call_answer *x);

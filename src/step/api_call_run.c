@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/alloc.h"
-#include "base/dice.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -101,14 +100,6 @@ void api_call_judged(struct api_call_step *st, struct api_call *c, const struct 
 	step_pass(s, it);
 }
 
-/* Another try does no harm, is still allowed, and does not have to wait longer than this run will. */
-bool api_call_may_try_again(const struct api_call_step *st, const struct api_call *c, const struct call_judgement *j)
-{
-	const struct api_call_opts *o = step_opts(st->step);
-	return j->retryable && c->tries < (uint32_t)o->attempts && (!j->most_tries || c->tries < j->most_tries) &&
-	       j->wait_ms <= o->max_wait && !step_is_stopping(st->step);
-}
-
 static void record_intent(struct api_call_step *st, struct api_call *c);
 
 /* The attempt may go as soon as its intent is on disk, or as it has a slot where that comes first. */
@@ -129,7 +120,7 @@ static void try_begins(struct api_call_step *st, struct api_call *c)
 	attempt_begins(st, c);
 }
 
-static void on_timer(struct loop_timer *t)
+void api_call_on_timer(struct loop_timer *t)
 {
 	struct api_call *c = CONTAINER_OF(t, struct api_call, timer);
 	struct api_call_step *st = step_state(c->step);
@@ -147,15 +138,6 @@ void api_call_goes_by_probe(struct api_call_step *st, struct api_call *c)
 	api_call_again(c, CALL_WHY_DECIDED);
 	c->again.by = STR(API_CALL_PROBE_BY);
 	try_begins(st, c);
-}
-
-/* Full jitter below base * 2^n: a crowd that failed together does not come back together. */
-msec_t api_call_backoff(uint32_t tries)
-{
-	msec_t top = API_CALL_BACKOFF_BASE << (tries > 7 ? 7 : tries - 1);
-	if (top > API_CALL_BACKOFF_CAP)
-		top = API_CALL_BACKOFF_CAP;
-	return (msec_t)dice_up_to((uint64_t)top);
 }
 
 void api_call_record_outcome(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
@@ -214,67 +196,6 @@ static bool follow_redirect(struct api_call_step *st, struct api_call *c, const 
 	}
 }
 
-static void on_pause_over(struct loop_timer *t)
-{
-	struct api_call_step *st = CONTAINER_OF(t, struct api_call_step, pause);
-	api_call_rest_ends(st);
-	api_call_pump(st);
-}
-
-/* Nothing is sent for so long. True when that is longer than it was to be. */
-static bool step_holds(struct api_call_step *st, msec_t wait)
-{
-	bool is_longer = !loop_timer_is_running(&st->pause) || st->pause.at < loop_now(step_loop(st->step)) + wait;
-	return is_longer && loop_timer_start(&st->pause, wait) == 0;
-}
-
-/* One answer that asks for rest speaks for all calls of the step: to one system, with one credential. */
-void api_call_pauses(struct api_call_step *st, const struct call_answer *x, const struct call_judgement *j)
-{
-	if (step_holds(st, j->wait_ms))
-		api_call_rest_begins(st, x, j);
-}
-
-static void call_waits(struct api_call_step *st, struct api_call *c, const struct call_answer *x,
-		       const struct call_judgement *j)
-{
-	msec_t wait = api_call_backoff(c->tries);
-	if (wait < j->wait_ms)
-		wait = j->wait_ms;
-	if (j->verdict == CALL_WAIT && j->wait_ms)
-		api_call_pauses(st, x, j);
-	if (c->doubt && !j->wants_new_key && api_call_key_is_gone(st, c, wait)) {
-		api_call_key_expired(st, c, j);
-		return;
-	}
-	c->attempt++;
-	api_call_again_after(c, j, wait);
-	if (x->error == HTTP_ERROR_BAD_ENCODING && c->wants_identity)
-		c->again.why = CALL_WHY_IDENTITY;
-	if (j->wants_new_key) {
-		c->again.why = CALL_WHY_NEW_KEY;
-		if (api_call_key_renew(st, c) < 0) {
-			api_call_judged(st, c, j);
-			return;
-		}
-	}
-	api_call_move(st, c, API_CALL_BACKOFF);
-	if (loop_timer_start(&c->timer, wait) < 0)
-		on_timer(&c->timer);
-}
-
-/* What the next try does otherwise: it may ask for no content coding, and may leave kept connections alone. */
-static void learn_from(const struct api_call_step *st, struct api_call *c, const struct call_answer *x)
-{
-	bool was_wrong = x->status == 421 || x->status == 408; /* RFC 9110 15.5.20 and 15.5.9 */
-	/* where one kept connection was dead the others may be, too; a session of HTTP/2 is gone with its connection */
-	bool was_lost = st->plan->limits.http_version == HTTP_WISH_1_1 &&
-			(x->error == HTTP_ERROR_CONNECTION_LOST || x->error == HTTP_ERROR_SEND_FAILED);
-	c->wants_fresh = was_wrong || was_lost;
-	if (x->error == HTTP_ERROR_BAD_ENCODING && !c->wants_identity)
-		c->wants_identity = call_request_ask_identity(&c->first, &c->item->arena) == 0;
-}
-
 /* What a recorded answer means for the call. */
 static void call_decide(struct api_call_step *st, struct api_call *c, const struct call_answer *x)
 {
@@ -285,8 +206,7 @@ static void call_decide(struct api_call_step *st, struct api_call *c, const stru
 	if (goes_again && step_is_leaving(st->step)) {
 		api_call_drop(st, c); /* a resumed run judges the recorded answer as we do, and asks again */
 	} else if (goes_again) {
-		learn_from(st, c, x);
-		call_waits(st, c, x, &j);
+		api_call_waits(st, c, x, &j);
 	} else if (api_call_is_in_doubt(c, &j)) {
 		api_call_is_unknown(st, c, &j);
 	} else {
@@ -347,7 +267,7 @@ static bool body_open(struct api_call_step *st, struct api_call *c)
 	else if (c->body)
 		code = call_body_open(c->body, &c->request, &st->folder.face, a, &e);
 	if (code == -ERR_LIMIT)
-		(void)step_holds(st, API_CALL_FILES_WAIT); /* others have them open and give them back */
+		(void)api_call_holds(st, API_CALL_FILES_WAIT); /* others have them open and give them back */
 	else if (code < 0)
 		api_call_fails(st, c, "file_missing", "A file of the request cannot be sent", &e);
 	return code == 0;
@@ -551,7 +471,7 @@ enum verdict api_call_start(struct step *s, struct item *it)
 		return step_problem(s, it, "too_large", "The item does not fit in memory", "out of memory");
 	*c = (struct api_call){ .step = s, .item = it, .attempt = 1 };
 	list_init(&c->link);
-	loop_timer_init(step_loop(s), &c->timer, on_timer);
+	loop_timer_init(step_loop(s), &c->timer, api_call_on_timer);
 	it->step_data = c;
 	api_call_move(st, c, API_CALL_SCRIPTING);
 	/* What the ledger knows of it counts, whatever else happens: an unknown outcome must be told. */
@@ -584,7 +504,7 @@ int api_call_open(struct step *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(st->in); i++)
 		list_init(&st->in[i]);
 	buf_init(&st->scratch, ANSWER_HEAD_MAX);
-	loop_timer_init(step_loop(s), &st->pause, on_pause_over);
+	loop_timer_init(step_loop(s), &st->pause, api_call_pause_over);
 	step_set_state(s, st);
 	if (o->order)
 		step_set_order_any(s);
