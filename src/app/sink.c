@@ -7,14 +7,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SINK_FLUSH_BYTES 65536
 
 struct sink {
 	int fd;
 	bool is_stdout;
-	char *path, *part; /* part: the name while it is being written */
+	char *path, *part; /* part: the name while it is being written; NULL = under its own: a device, a pipe */
 	enum item_format format;
 	struct buf out;
 	uint64_t n;
@@ -22,6 +24,28 @@ struct sink {
 	size_t n_columns;
 	struct arena arena;
 };
+
+/*
+ * The file is written beside its name, so its name must be that of a file: behind a link, and no device or pipe, whose place
+ * a file would take.
+ */
+static bool open_named(struct sink *s, const char *path)
+{
+	char *real = realpath(path, NULL);
+	struct stat st;
+	if (!real && errno == ENOENT) /* new; a link to nothing is taken for the file's name */
+		real = alloc_strdup(path);
+	s->path = real;
+	if (!real)
+		return false;
+	if (stat(real, &st) == 0 && !S_ISREG(st.st_mode)) {
+		s->fd = open(real, O_WRONLY | O_CLOEXEC);
+		return true;
+	}
+	s->part = arena_printf(&s->arena, "%s.part", real);
+	s->fd = s->part ? open(s->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+	return s->part;
+}
 
 struct sink *sink_open(const char *path, enum item_format format, struct err *e)
 {
@@ -35,14 +59,12 @@ struct sink *sink_open(const char *path, enum item_format format, struct err *e)
 	s->fd = STDOUT_FILENO;
 	arena_init(&s->arena, 0);
 	buf_init(&s->out, 256u << 20);
-	if (!s->is_stdout) {
-		s->path = alloc_strdup(path);
-		s->part = arena_printf(&s->arena, "%s.part", path);
-		s->fd = s->part ? open(s->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
-	}
-	bool has_names = s->is_stdout || (s->path && s->part);
+	if (!s->is_stdout)
+		s->fd = -1;
+	errno = 0;
+	bool has_names = s->is_stdout || open_named(s, path);
 	if (!has_names || s->fd < 0) {
-		if (has_names)
+		if (has_names || (errno && errno != ENOMEM))
 			err_errno(e, "%s", path);
 		else
 			err_set(e, ERR_NO_MEMORY, "out of memory");
@@ -151,7 +173,7 @@ int sink_finish(struct sink *s, struct err *e)
 		(void)buf_append_c(&s->out, s->n ? "\n]\n" : "[]\n");
 	if (sink_flush(s, e) < 0)
 		return e->code;
-	if (s->is_stdout)
+	if (!s->part)
 		return 0;
 	if (fsync(s->fd) < 0 || rename(s->part, s->path) < 0)
 		return err_errno(e, "the output %s cannot be finished", s->path);
