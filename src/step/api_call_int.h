@@ -171,6 +171,8 @@ struct str api_call_key(const struct api_call_step *st, const struct api_call *c
 void api_call_key_is_used(struct api_call *c, msec_t at);			   /* its intent is recorded now */
 /* Its age `later` ms from now would be more than the system remembers. False where repeating does not rest on it. */
 bool api_call_key_is_gone(const struct api_call_step *st, const struct api_call *c, msec_t later);
+/* The call ends as failed: where it may have been made, that and the age of its key are recorded, for a retry drops the attempts. */
+void api_call_key_failed(const struct api_call_step *st, const struct api_call *c);
 void api_call_key_answered(const struct api_call_step *st, struct api_call *c, const struct call_answer *x); /* doubts */
 void api_call_key_next(struct api_call *c); /* the next attempt has another one */
 int api_call_key_renew(const struct api_call_step *st, struct api_call *c); /* c->first has the next one; or -ERR_NO_MEMORY */

@@ -87,6 +87,20 @@ int api_call_key_renew(const struct api_call_step *st, struct api_call *c)
 	return key.ptr ? call_request_set_key(&c->first, st->plan->spec, key, &c->item->arena) : -ERR_NO_MEMORY;
 }
 
+void api_call_key_failed(const struct api_call_step *st, const struct api_call *c)
+{
+	if (!c->key_since || c->doubt != API_CALL_MAY_BE_DONE || !call_spec_rests_on_key(st->plan->spec) ||
+	    step_is_replay(st->step))
+		return;
+	const struct ledger_row row = {
+		.key = step_key(st->step, c->item, c->attempt),
+		.kind = LEDGER_DOUBT,
+		.at = c->key_since,
+		.number = c->key_number,
+	};
+	step_record(st->step, c->item, &row, NULL);
+}
+
 /* ---- out of the ledger ---- */
 
 /* The first attempt of a call has the first key, and says nothing of it. */
@@ -118,24 +132,40 @@ static void recall_doubt(const struct api_call_step *st, struct api_call *c, con
 		c->doubt = API_CALL_MAY_BE_DONE;
 }
 
+/* Of the key that counts: the newest, and since when. What was known of an older one is void. */
+static void recall_age(struct api_call *c, uint32_t number, msec_t at)
+{
+	if (number > c->key_number) {
+		c->key_number = number;
+		c->key_since = 0;
+		c->doubt = API_CALL_NO_DOUBT;
+	}
+	if (number == c->key_number && (!c->key_since || at < c->key_since))
+		c->key_since = at;
+}
+
+/* Where a retry has dropped the attempts themselves, what matters of them stands in rows of its own. */
+static void recall_dropped(struct api_call *c, const struct ledger_row *row, const struct ledger_row *decision)
+{
+	recall_age(c, (uint32_t)row->number, row->at);
+	if ((uint32_t)row->number == c->key_number && (!decision || row->key.attempt > decision->key.attempt))
+		c->doubt = API_CALL_MAY_BE_DONE;
+}
+
 void api_call_key_recall(const struct api_call_step *st, struct api_call *c, const struct ledger_row *decision)
 {
 	if (!call_spec_rests_on_key(st->plan->spec))
 		return;
 	for (const struct ledger_row *row = c->item->recorded; row && row->kind; row++) {
-		if (row->kind != LEDGER_INTENT || row->key.step != step_plan(st->step)->index)
+		if (row->key.step != step_plan(st->step)->index)
+			continue;
+		if (row->kind == LEDGER_DOUBT)
+			recall_dropped(c, row, decision);
+		if (row->kind != LEDGER_INTENT)
 			continue;
 		uint32_t number = key_number_of(c, row);
-		if (number < c->key_number)
-			continue;
-		if (number > c->key_number) {
-			c->key_number = number;
-			c->key_since = 0;
-			c->doubt = API_CALL_NO_DOUBT;
-		}
-		if (!c->key_since || row->at < c->key_since)
-			c->key_since = row->at;
-		if (!decision || row->key.attempt > decision->key.attempt)
+		recall_age(c, number, row->at);
+		if (number == c->key_number && (!decision || row->key.attempt > decision->key.attempt))
 			recall_doubt(st, c, row);
 	}
 }

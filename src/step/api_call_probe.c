@@ -168,11 +168,11 @@ bool api_call_probe_lets_go(struct api_call_step *st, struct api_call *c)
 {
 	const struct api_call_opts *o = step_opts(st->step);
 	c->probe = NULL;
+	c->doubt = API_CALL_NO_DOUBT;
 	if (c->tries >= (uint32_t)o->attempts) {
 		not_done_fails(st, c);
 		return false;
 	}
-	c->doubt = API_CALL_NO_DOUBT;
 	return true;
 }
 

@@ -85,6 +85,8 @@ void api_call_judged(struct api_call_step *st, struct api_call *c, const struct 
 		return;
 	}
 	if (j->verdict != CALL_OK) {
+		if (j->verdict != CALL_UNKNOWN)
+			api_call_key_failed(st, c);
 		call_fails(st, c, j->problem, j->verdict == CALL_UNKNOWN ? ITEM_UNKNOWN : ITEM_FAILED);
 		return;
 	}

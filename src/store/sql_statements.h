@@ -163,14 +163,14 @@
 	X(VACUUM_SOME, "PRAGMA incremental_vacuum(256)", "SELECT 1 WHERE false")                                       \
 	X(STORAGE,                                                                                                     \
 	  "SELECT CASE kind WHEN 1 THEN 'requests' WHEN 2 THEN 'answers' WHEN 3 THEN 'lines of entries' WHEN 4 THEN "  \
-	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' WHEN 7 THEN 'decisions' ELSE 'plans' END,count(*),"                   \
+	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' WHEN 7 THEN 'decisions' WHEN 10 THEN 'doubts' ELSE 'plans' END,count(*),"                   \
 	  "sum(length(CAST(head AS BLOB))+length(body)+coalesce(length(packed),0)) FROM ledger GROUP BY kind "         \
 	  "UNION ALL SELECT 'input',count(*),sum(length(lines)+coalesce(length(packed),0)) FROM input "                \
 	  "UNION ALL SELECT 'entries',count(*),sum(length(CAST(data AS BLOB))) FROM entries "                          \
 	  "UNION ALL SELECT 'components',count(*),sum(length(source)) FROM components "                                \
 	  "UNION ALL SELECT 'dictionaries',count(*),sum(length(bytes)) FROM dictionaries",                             \
 	  "SELECT CASE kind WHEN 1 THEN 'requests' WHEN 2 THEN 'answers' WHEN 3 THEN 'lines of entries' WHEN 4 THEN "  \
-	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' WHEN 7 THEN 'decisions' ELSE 'plans' END,count(*),"                   \
+	  "'problems' WHEN 5 THEN 'outputs' WHEN 6 THEN 'items made' WHEN 7 THEN 'decisions' WHEN 10 THEN 'doubts' ELSE 'plans' END,count(*),"                   \
 	  "sum(length(head)+length(body)+coalesce(length(packed),0)) FROM ledger GROUP BY kind "                       \
 	  "UNION ALL SELECT 'input',count(*),sum(length(lines)+coalesce(length(packed),0)) FROM input "                \
 	  "UNION ALL SELECT 'entries',count(*),sum(length(data)) FROM entries "                                        \

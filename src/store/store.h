@@ -98,6 +98,8 @@ enum ledger_kind {
 	/* Of a run that was prepared, written before its first call: see docs/internals/ledger.md. */
 	LEDGER_PLANNED = 8, /* a request, as INTENT has it; code: enum planned; number: the run that it was recorded in, or 0 */
 	LEDGER_OFFERED = 9, /* its answer, as OUTCOME has it; number: the run that it was recorded in */
+	/* A call with a key has failed that may have been made: at = when the key was first sent, number = which key. It outlives a retry. */
+	LEDGER_DOUBT = 10,
 };
 
 enum planned {

@@ -124,6 +124,7 @@ struct told {
 struct sim {
 	uint64_t seed, now, dice_state, world_state;
 	msec_t wall_shift;
+	bool clock_was_set;
 	bool is_traced;
 	uint64_t digest, n_events, n_turns;
 	struct weather weather;

@@ -143,6 +143,8 @@ static void check_attempts(struct sim_run *r, const struct ledger_key *key, unsi
 		sim_fail("item %u failed at step %u, where all was well", item, k);
 	if (!sim.seen[k][item].was_refused || has_stopped(r))
 		return;
+	if (sim.steps[k].method == METHOD_POST_KEYED && sim.clock_was_set)
+		return; /* its key is too old, or of an age that is not believed */
 	for (size_t i = 0; i < r->n_rows; i++)
 		if (r->rows[i].seq == key->seq && r->rows[i].step == key->step && r->rows[i].kind == LEDGER_DECISION &&
 		    r->rows[i].attempt > decided)

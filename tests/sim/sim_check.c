@@ -53,6 +53,8 @@ static void read_cells(const struct store_result *ledger)
 		case LEDGER_ENTRY:
 			c->entries++;
 			break;
+		case LEDGER_DOUBT:
+			break; /* its age is the engine's business */
 		default:
 			c->made = row->number;
 			break;

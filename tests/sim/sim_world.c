@@ -84,6 +84,7 @@ static void on_clock(void *arg)
 {
 	static const msec_t jumps[] = { 3600000, -3600000, 86400000, -86400000, 7200000 };
 	sim.wall_shift += jumps[sim_dice(ARRAY_LEN(jumps) - 1)];
+	sim.clock_was_set = true;
 	sim_tell("clock: %" PRId64 " ms off", (int64_t)sim.wall_shift);
 }
 

@@ -216,6 +216,11 @@ static enum deed always_lost(int64_t n, int nth)
 	return DEED_LOST;
 }
 
+static enum deed always_failed(int64_t n, int nth)
+{
+	return DEED_FAILED;
+}
+
 static enum deed late(int64_t n, int nth)
 {
 	return DEED_LATE_SILENT;
@@ -520,6 +525,39 @@ TEST(with_a_probe_a_call_whose_key_is_gone_is_asked_after)
 	shop_close(&w);
 }
 
+/* What is retried is asked for by a person who cannot know that a key is forgotten by now. */
+TEST(a_retry_long_after_sends_nothing_that_may_have_been_done_under_an_old_key)
+{
+	static const struct {
+		enum deed (*deed)(int64_t n, int nth);
+		msec_t later;
+		int posts, unknown;
+	} rows[] = {
+		{ always_silent, 60000, 4, 0 },	  /* the key is good */
+		{ always_silent, 7200000, 2, 2 }, /* it is not, and they may have been done */
+		{ always_failed, 7200000, 4, 0 }, /* nothing was done */
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		struct err e = ERR_INIT;
+		later = 0;
+		clock_fake(wall, mono);
+		shop_open(&w, rows[i].deed, KEYED, ", attempts: 1");
+		step_run_n(&w, 2, 0);
+		assert_int_equal(w.row.failed, 2);
+		later = rows[i].later;
+		assert_int_equal(store_ledger_drop_problems(w.store, w.row.id, NULL, NULL, &e), 0);
+		world_settle(&w);
+		step_resume(&w, 0);
+		clock_fake(NULL, NULL);
+		assert_int_equal(posts(), rows[i].posts);
+		assert_int_equal(w.row.unknown, rows[i].unknown);
+		if (rows[i].unknown)
+			assert_non_null(strstr(w.problems.ptr, "\"type\":\"key_expired\""));
+		shop_close(&w);
+	}
+}
+
 TEST(within_one_process_a_key_grows_old_as_well)
 {
 	struct world w;
@@ -644,6 +682,7 @@ RUN_TESTS(CLAIM(done_goes_on_with_the_probes_result_and_the_ledger_says_who_deci
 	  CLAIM(a_probes_word_gives_no_new_attempts_to_a_run_that_is_resumed),
 	  CLAIM(a_run_resumed_within_the_lifetime_repeats_with_the_key),
 	  CLAIM(a_run_resumed_after_the_lifetime_repeats_nothing_by_itself),
+	  CLAIM(a_retry_long_after_sends_nothing_that_may_have_been_done_under_an_old_key),
 	  CLAIM(with_a_probe_a_call_whose_key_is_gone_is_asked_after),
 	  CLAIM(within_one_process_a_key_grows_old_as_well),
 	  CLAIM(a_keyed_call_of_which_no_attempt_is_left_is_asked_after),
