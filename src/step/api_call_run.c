@@ -374,16 +374,17 @@ void api_call_pump(struct api_call_step *st)
 	if (st->is_pumping || loop_timer_is_running(&st->pause))
 		return;
 	st->is_pumping = true;
-	LIST_FOREACH (node, &st->in[API_CALL_SENDABLE]) {
-		struct api_call *c = LIST_ENTRY(node, struct api_call, link);
-		if (c->has_slot || st->slots_used < st->plan->in_flight)
-			send(st, c);
-		else
+	/* From the front each time: one that fails here may stop the run, which takes others out of the list. */
+	while (!list_is_empty(&st->in[API_CALL_SENDABLE])) {
+		struct api_call *c = LIST_ENTRY(list_first(&st->in[API_CALL_SENDABLE]), struct api_call, link);
+		if (!c->has_slot && st->slots_used >= st->plan->in_flight)
+			break;
+		send(st, c);
+		if (list_first(&st->in[API_CALL_SENDABLE]) == &c->link) /* its files cannot be opened now */
 			break;
 	}
-	LIST_FOREACH (node, &st->in[API_CALL_PROBE_READY])
-		if (st->slots_used < st->plan->in_flight)
-			api_call_probe_send(st, LIST_ENTRY(node, struct api_call, link));
+	while (st->slots_used < st->plan->in_flight && !list_is_empty(&st->in[API_CALL_PROBE_READY]))
+		api_call_probe_send(st, LIST_ENTRY(list_first(&st->in[API_CALL_PROBE_READY]), struct api_call, link));
 	while (st->slots_used < st->plan->in_flight && !list_is_empty(&st->in[API_CALL_WAITING])) {
 		struct api_call *c = LIST_ENTRY(list_first(&st->in[API_CALL_WAITING]), struct api_call, link);
 		st->slots_used++;
