@@ -33,17 +33,8 @@
 #include <unistd.h>
 
 #define CLAIM_WAIT 5	    /* s until the thread begins with it */
-#define PATIENT_NICE 10 /* of the thread of a store that only reads, and may wait */
+#define PATIENT_NICE 10	    /* of the thread of a store that only reads, and may wait */
 #define ALIVE_EVERY 3600000 /* ms; the timer only says that there is something to wait for */
-
-/* A claim that the backend is asked for; a release, which is freed when it is done. */
-struct claim {
-	struct claim *next;
-	int64_t run;
-	struct err *e;
-	int code;
-	bool is_release, is_taken, is_over;
-};
 
 struct store {
 	struct loop *loop;
@@ -52,7 +43,7 @@ struct store {
 	struct files *files;
 	msec_t group_window;
 	bool is_patient;
-	char *url; /* of the database; NULL = in dir */
+	char *url;		 /* of the database; NULL = in dir */
 	void (*pace)(void *arg); /* set: there is no thread, store_turn() does its work */
 	void *pace_arg;
 
@@ -69,9 +60,9 @@ struct store {
 
 	/* Both, under the lock. */
 	pthread_mutex_t lock;
-	pthread_cond_t wake, answered;
+	pthread_cond_t wake;
 	bool is_asleep, is_closing;
-	struct claim *claims; /* to be served between two groups */
+	struct claims claims;
 	struct queue queued, finished;
 	bool is_posted;
 	struct store_fault said_fault;
@@ -169,27 +160,6 @@ static void wait_window(struct store *s)
 	s->is_asleep = false;
 }
 
-/* Between groups: one claim or release. Under the lock, which is let go meanwhile. */
-static void serve_claim(struct store *s)
-{
-	struct claim *c = s->claims;
-
-	s->claims = c->next;
-	c->is_taken = true;
-	(void)pthread_mutex_unlock(&s->lock);
-	if (c->is_release) {
-		s->worker.backend->release(s->worker.b, c->run);
-		free(c);
-		(void)pthread_mutex_lock(&s->lock);
-		return;
-	}
-	int code = s->worker.backend->claim(s->worker.b, c->run, c->e);
-	(void)pthread_mutex_lock(&s->lock);
-	c->code = code;
-	c->is_over = true;
-	(void)pthread_cond_broadcast(&s->answered);
-}
-
 /* False when the store closes and nothing is left. */
 static bool next_group(struct store *s, struct queue *group)
 {
@@ -197,9 +167,9 @@ static bool next_group(struct store *s, struct queue *group)
 
 	*group = (struct queue){ 0 };
 	(void)pthread_mutex_lock(&s->lock);
-	while (s->claims || (!s->queued.first && !s->is_closing)) {
-		if (s->claims) {
-			serve_claim(s);
+	while (s->claims.first || (!s->queued.first && !s->is_closing)) {
+		if (s->claims.first) {
+			claims_serve(&s->claims, &s->lock, &s->worker);
 			continue;
 		}
 		s->is_asleep = true;
@@ -379,7 +349,7 @@ static void store_free(struct store *s)
 	files_free(s->files);
 	(void)pthread_mutex_destroy(&s->lock);
 	(void)pthread_cond_destroy(&s->wake);
-	(void)pthread_cond_destroy(&s->answered);
+	(void)pthread_cond_destroy(&s->claims.answered);
 	free(s->url);
 	free(s);
 }
@@ -437,7 +407,7 @@ static int start_thread(struct store *s, struct err *e)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->wake, &attr);
-	(void)pthread_cond_init(&s->answered, &attr);
+	(void)pthread_cond_init(&s->claims.answered, &attr);
 	(void)pthread_condattr_destroy(&attr);
 	if (s->pace)
 		return 0;
@@ -533,62 +503,13 @@ void store_close(struct store *s)
 		store_free(s);
 }
 
-/*
- * By the thread, between two groups. One that it has not begun with after CLAIM_WAIT is withdrawn: the database does
- * not answer, and the loop has other things to do.
- */
-static int claim_below(struct store *s, int64_t id, struct err *e)
-{
-	struct claim c = { .run = id, .e = e };
-	struct timespec until;
-	int code = 0;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += CLAIM_WAIT;
-	(void)pthread_mutex_lock(&s->lock);
-	struct claim **last = &s->claims;
-	while (*last)
-		last = &(*last)->next;
-	*last = &c;
-	(void)pthread_cond_signal(&s->wake);
-	while (!c.is_over && code == 0)
-		code = c.is_taken ? pthread_cond_wait(&s->answered, &s->lock)
-				  : pthread_cond_timedwait(&s->answered, &s->lock, &until);
-	while (c.is_taken && !c.is_over)
-		(void)pthread_cond_wait(&s->answered, &s->lock);
-	for (last = &s->claims; !c.is_over && *last; last = &(*last)->next) {
-		if (*last == &c) {
-			*last = c.next;
-			break;
-		}
-	}
-	(void)pthread_mutex_unlock(&s->lock);
-	return c.is_over ? c.code
-			 : err_set(e, ERR_IO, "cannot claim run %lld: the database does not answer", (long long)id);
-}
-
-static void release_below(struct store *s, int64_t id)
-{
-	struct claim *c = alloc_calloc(1, sizeof(*c));
-
-	if (!c) /* kept then, and found again by whoever claims it in this process */
-		return;
-	c->run = id;
-	c->is_release = true;
-	(void)pthread_mutex_lock(&s->lock);
-	c->next = s->claims;
-	s->claims = c;
-	(void)pthread_cond_signal(&s->wake);
-	(void)pthread_mutex_unlock(&s->lock);
-}
-
 int store_run_claim(struct store *s, int64_t id, struct err *e)
 {
 	int code = s->dir ? dir_claim(s->dir, id, e) : 0;
 
 	if (code || !s->worker.backend->claim || s->pace)
 		return code;
-	code = claim_below(s, id, e);
+	code = claims_ask(&s->claims, &s->lock, &s->wake, id, e);
 	if (code && s->dir)
 		dir_release(s->dir, id);
 	return code;
@@ -599,7 +520,7 @@ void store_run_release(struct store *s, int64_t id)
 	if (s->dir)
 		dir_release(s->dir, id);
 	if (s->worker.backend->release && !s->pace)
-		release_below(s, id);
+		claims_release(&s->claims, &s->lock, &s->wake, id);
 }
 
 struct files *store_files(struct store *s)

@@ -5,6 +5,8 @@
 #include "store/files.h"
 #include "store/store.h"
 
+#include <pthread.h>
+
 #define STORE_OP_BYTES_MAX (256u << 20)	    /* one operation's bytes; SQLite itself stops at 1e9 */
 #define STORE_RESULT_BYTES_MAX (256u << 20) /* what one read may gather */
 #define STORE_GROUP_BYTES_MAX (16u << 20)   /* a commit takes no more than this, or one operation */
@@ -189,6 +191,26 @@ struct worker {
 bool worker_apply(struct worker *w, struct queue *group);
 /* The backend's upkeep, after the callbacks are on their way. True: `news` is new. */
 bool worker_tend(struct worker *w);
+
+/* ---- store_claim.c: who executes a run, where the database says so ---- */
+
+#define CLAIM_WAIT 5 /* s until the thread begins with a claim */
+
+/* What the thread is asked for between two groups, under the store's lock. */
+struct claims {
+	struct claim *first;
+	pthread_cond_t answered;
+};
+
+/*
+ * Waits for the thread: 0 or -code. One that the thread has not begun with after CLAIM_WAIT is withdrawn: the database does not answer, and the loop has
+ * other things to do.
+ */
+int claims_ask(struct claims *cs, pthread_mutex_t *lock, pthread_cond_t *wake, int64_t run, struct err *e);
+/* Waits for nobody; comes before every claim. */
+void claims_release(struct claims *cs, pthread_mutex_t *lock, pthread_cond_t *wake, int64_t run);
+/* In the thread: the first of them. Under the lock, which is let go meanwhile. */
+void claims_serve(struct claims *cs, pthread_mutex_t *lock, const struct worker *w);
 
 /*
  * A store with a pace (struct store_config) has no thread: here its owner takes the next group to the disk, in the loop's thread but not in
