@@ -249,9 +249,31 @@ void run_wind_down(struct run *r)
 		steps_stop(r);
 }
 
+/* An early stop takes the item back on its way to where its outcome is unknown, which is then told of all the same. */
+static bool is_unknown_ahead(struct run *r, struct item *it)
+{
+	const struct ledger_row *row = it->recorded;
+	if (!r->is_stopping || r->is_leaving)
+		return false;
+	while (row && row->kind && (row->kind != LEDGER_PROBLEM || row->code != ITEM_UNKNOWN))
+		row++;
+	if (!row || !row->kind)
+		return false;
+	it->state = ITEM_UNKNOWN;
+	it->problem = VALUE_NONE;
+	(void)json_parse(&it->arena, row->head, NULL, &it->problem, NULL, NULL);
+	return true;
+}
+
 void step_drop(struct step *s, struct item *it)
 {
 	struct run *r = s->run;
+	if (is_unknown_ahead(r, it)) {
+		list_remove(&it->order_link);
+		run_item_ends(r, it);
+		step_leave_ready(s);
+		return;
+	}
 	struct flight *f = run_item_of(it)->flight;
 	f->is_dropped = true;
 	r->has_left |= r->is_leaving;

@@ -178,6 +178,8 @@ static void walk(unsigned item, unsigned k, struct fate *f)
 		f->is_dropped = true;
 	} else if (is_open_here(k, c)) {
 		f->is_undone = true; /* a run that has stopped early may leave it there */
+		for (unsigned ahead = 0; ahead < sim.n_steps && has_stopped; ahead++)
+			f->is_unknown |= cells[sim.items[item].seq][ahead].problem == ITEM_UNKNOWN;
 	} else {
 		/* of an early stop one cannot tell whether the answer would have been asked for again */
 		bool is_through = !has_stopped || sim.told[item].outputs;
