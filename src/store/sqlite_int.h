@@ -7,7 +7,7 @@
 
 #define SQLITE_PAGE_BYTES 8192 /* a row of up to 2 kB stays in its page */
 #define SQLITE_CACHE_KIB 16384
-#define SQLITE_CHECKPOINT_PAGES 2048	/* 16 MiB of write-ahead log, then it is moved into the database */
+#define SQLITE_CHECKPOINT_PAGES 256	/* 2 MiB of write-ahead log, then it is moved into the database */
 #define SQLITE_LOG_BYTES_MAX (64 << 20) /* the log file is cut to this when it has been moved */
 
 struct sqlite {
