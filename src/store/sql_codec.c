@@ -33,6 +33,8 @@
 #define SCRATCH_KEPT (256u << 10) /* a larger scratch buffer is given back */
 #define DICT_BYTES 8192
 #define DICT_CONTENT 6144 /* of it are rows; the rest is for tables of frequencies */
+#define DICT_HASH_LOG 11	  /* zstd would take tables of 128 KiB for these 6: they would not stay in a cache */
+#define DICT_ROW_MAX (32u << 10)  /* what a dictionary saves of a larger one is nothing, and contexts grow with their rows */
 #define SAMPLES_MAX 96
 #define SAMPLES_MIN 8
 #define SAMPLE_BYTES 2048 /* of one row */
@@ -60,9 +62,9 @@ struct scope {
 	int kind;
 	uint64_t used;
 	uint64_t sure; /* the doubt at which the dictionary was last looked up */
-	int64_t id;    /* 0 = not in the file */
-	ZSTD_CDict *cdict;
-	char *dict; /* its bytes, DICT_BYTES at most; NULL = none yet */
+	int64_t id;	 /* 0 = not in the file */
+	ZSTD_CCtx *cctx; /* with the dictionary in it */
+	char *dict;	 /* its bytes, DICT_BYTES at most; NULL = none yet */
 	size_t dict_len;
 	char *samples;
 	size_t samples_len, sizes[SAMPLES_MAX];
@@ -123,9 +125,9 @@ static bool owner_eq(const struct owner *a, const struct owner *b)
 
 static void scope_drop_dict(struct scope *sc)
 {
-	(void)ZSTD_freeCDict(sc->cdict);
+	(void)ZSTD_freeCCtx(sc->cctx);
 	free(sc->dict);
-	sc->cdict = NULL;
+	sc->cctx = NULL;
 	sc->dict = NULL;
 	sc->id = 0;
 }
@@ -140,6 +142,20 @@ static void scope_free(struct scope *sc)
 	free(sc);
 }
 
+/* Table sizes of our own only for dictionaries; NULL = no memory. */
+static ZSTD_CCtx *cctx_new(int hash_log)
+{
+	ZSTD_CCtx *x = ZSTD_createCCtx();
+
+	if (x && !ZSTD_isError(ZSTD_CCtx_setParameter(x, ZSTD_c_dictIDFlag, 0)) &&
+	    !ZSTD_isError(ZSTD_CCtx_setParameter(x, ZSTD_c_checksumFlag, 1)) &&
+	    !ZSTD_isError(ZSTD_CCtx_setParameter(x, ZSTD_c_compressionLevel, PACK_LEVEL)) &&
+	    (!hash_log || !ZSTD_isError(ZSTD_CCtx_setParameter(x, ZSTD_c_hashLog, hash_log))))
+		return x;
+	(void)ZSTD_freeCCtx(x);
+	return NULL;
+}
+
 struct codec *codec_new(void)
 {
 	struct codec *c = alloc_calloc(1, sizeof(*c));
@@ -150,11 +166,9 @@ struct codec *codec_new(void)
 	buf_init(&c->plain, PACK_MAX);
 	buf_init(&c->packed, ZSTD_COMPRESSBOUND(PACK_MAX) + PREFIX_MAX);
 	buf_init(&c->wire, ZSTD_COMPRESSBOUND((size_t)STORE_OP_BYTES_MAX));
-	c->cctx = ZSTD_createCCtx();
+	c->cctx = cctx_new(0);
 	c->dctx = ZSTD_createDCtx();
-	if (c->cctx && c->dctx && !ZSTD_isError(ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_dictIDFlag, 0)) &&
-	    !ZSTD_isError(ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_checksumFlag, 1)) &&
-	    !ZSTD_isError(ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_compressionLevel, PACK_LEVEL)))
+	if (c->cctx && c->dctx)
 		return c;
 	codec_free(c);
 	return NULL;
@@ -277,10 +291,10 @@ static bool take_dict(struct scope *sc, const void *bytes, size_t len)
 		return false;
 	memcpy(sc->dict, bytes, len);
 	sc->dict_len = len;
-	sc->cdict = ZSTD_createCDict(bytes, len, PACK_LEVEL);
-	if (!sc->cdict)
+	sc->cctx = cctx_new(DICT_HASH_LOG);
+	if (!sc->cctx || ZSTD_isError(ZSTD_CCtx_loadDictionary(sc->cctx, bytes, len)))
 		scope_drop_dict(sc);
-	return sc->cdict != NULL;
+	return sc->cctx != NULL;
 }
 
 static void bind_scope(struct statement *st, const struct scope *sc)
@@ -369,7 +383,7 @@ static void make_dict(struct scope *sc)
 void codec_tend(struct codec *c)
 {
 	for (size_t i = 0; i < SCOPES && c->scopes[i]; i++) {
-		if (!c->scopes[i]->cdict && has_samples(c->scopes[i])) {
+		if (!c->scopes[i]->cctx && has_samples(c->scopes[i])) {
 			make_dict(c->scopes[i]);
 			return;
 		}
@@ -406,15 +420,15 @@ static bool varint_take(struct str *s, uint64_t *ret)
 static bool compress(struct codec *c, const struct scope *sc, struct str plain, size_t head_len)
 {
 	size_t bound = ZSTD_compressBound(plain.len);
+	bool has_dict = sc->id && plain.len <= DICT_ROW_MAX;
 
 	scratch_reset(&c->packed);
-	if (buf_reserve(&c->packed, bound + PREFIX_MAX) ||
-	    ZSTD_isError(ZSTD_CCtx_refCDict(c->cctx, sc && sc->id ? sc->cdict : NULL)))
+	if (buf_reserve(&c->packed, bound + PREFIX_MAX))
 		return false;
 	/* The magic number is written over the place of the prefix, and then the prefix before what follows it. */
 	char *frame = c->packed.ptr + PREFIX_MAX - MAGIC_BYTES, prefix[PREFIX_MAX];
-	size_t n = ZSTD_compress2(c->cctx, frame, bound, plain.ptr, plain.len);
-	size_t p = varint_put(prefix, sc && sc->id ? (uint64_t)sc->id : 0);
+	size_t n = ZSTD_compress2(has_dict ? sc->cctx : c->cctx, frame, bound, plain.ptr, plain.len);
+	size_t p = varint_put(prefix, has_dict ? (uint64_t)sc->id : 0);
 	p += varint_put(prefix + p, head_len);
 	if (ZSTD_isError(n) || n - MAGIC_BYTES + p >= plain.len)
 		return false;
@@ -427,7 +441,7 @@ static int scope_ready(struct sql *q, struct scope *sc)
 {
 	if (sc->sure != q->codec->doubt && look_up(q, sc))
 		return -1;
-	return sc->cdict && !sc->id ? write_dict(q, sc) : 0;
+	return sc->cctx && !sc->id ? write_dict(q, sc) : 0;
 }
 
 int codec_pack(struct sql *q, const struct ledger_key *key, int kind, struct str head, struct str body, struct str *ret)
@@ -449,7 +463,7 @@ int codec_pack(struct sql *q, const struct ledger_key *key, int kind, struct str
 	sc->used = ++c->tick;
 	if (scope_ready(q, sc))
 		return -1;
-	if (!sc->cdict)
+	if (!sc->cctx)
 		sample_add(sc, buf_str(&c->plain));
 	if ((sc->id || n >= PACK_ALONE_MIN) && compress(c, sc, buf_str(&c->plain), head.len))
 		*ret = c->row;
