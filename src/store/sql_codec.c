@@ -88,6 +88,7 @@ struct codec {
 	uint64_t tick, doubt;
 	int64_t mark; /* of the database, as of the last transaction that wrote */
 	struct buf plain, packed, wire;
+	struct ahead ahead;
 	struct str row; /* the last one packed, in `packed` */
 };
 
@@ -166,6 +167,7 @@ struct codec *codec_new(void)
 	buf_init(&c->plain, PACK_MAX);
 	buf_init(&c->packed, ZSTD_COMPRESSBOUND(PACK_MAX) + PREFIX_MAX);
 	buf_init(&c->wire, ZSTD_COMPRESSBOUND((size_t)STORE_OP_BYTES_MAX));
+	buf_init(&c->ahead.bytes, AHEAD_BYTES);
 	c->cctx = cctx_new(0);
 	c->dctx = ZSTD_createDCtx();
 	if (c->cctx && c->dctx)
@@ -189,12 +191,14 @@ void codec_free(struct codec *c)
 	buf_done(&c->plain);
 	buf_done(&c->packed);
 	buf_done(&c->wire);
+	buf_done(&c->ahead.bytes);
 	free(c);
 }
 
 void codec_doubt(struct codec *c)
 {
 	c->doubt++;
+	ahead_forget(&c->ahead);
 	for (size_t i = 0; i < RUNS; i++) {
 		c->runs[i].run = 0;
 		owner_done(&c->runs[i].owner);
@@ -206,6 +210,12 @@ void codec_begin(struct codec *c, int64_t mark)
 	if (c->mark != mark)
 		codec_doubt(c);
 	c->mark = mark;
+	ahead_forget(&c->ahead);
+}
+
+struct ahead *codec_ahead(struct codec *c)
+{
+	return &c->ahead;
 }
 
 /* Emptied for the next use; a large one is given back. */

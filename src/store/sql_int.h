@@ -4,6 +4,7 @@
  * and reads them. Drivers alone include their library's header.
  */
 #pragma once
+#include "base/buf.h"
 #include "store/sql_statements.h"
 #include "store/store_int.h"
 
@@ -160,6 +161,32 @@ void codec_tend(struct codec *c);
 int codec_pack(struct sql *q, const struct ledger_key *key, int kind, struct str head, struct str body, struct str *ret);
 /* The very bytes back, in `a`. */
 enum codec_error codec_unpack(struct sql *q, struct str packed, struct arena *a, struct str *ret_head, struct str *ret_body);
+
+/* ---- sql_ahead.c: the rows of a group's puts, packed before they are inserted ---- */
+
+#define AHEAD_MAX 256
+#define AHEAD_BYTES (256u << 10) /* of rows that are not packed yet */
+
+struct ahead_put {
+	const struct op *op;
+	size_t at, len; /* in ahead.bytes; 0 = it stays plain */
+	bool is_done;
+};
+
+struct ahead {
+	struct ahead_put puts[AHEAD_MAX];
+	size_t n, next;
+	struct buf bytes;
+};
+
+struct ahead *codec_ahead(struct codec *c);
+/* The operations of before may be gone: at the beginning of a transaction, after a rollback. */
+void ahead_forget(struct ahead *a);
+/*
+ * What codec_pack() gives, for the row of a LEDGER_PUT; packs those of the puts that follow it in its group, too. Each is asked for in its turn,
+ * as they are applied.
+ */
+int ahead_take(struct sql *q, const struct op *op, struct str *ret);
 
 /* ---- verbs ---- */
 

@@ -111,11 +111,9 @@ int sql_ledger_put(struct sql *q, struct op *op)
 {
 	struct statement *st = q->st[ST_LEDGER_INSERT];
 	const struct ledger_row *r = &op->ledger;
-	struct str packed = STR_NULL;
+	struct str packed;
 
-	/* Problems and the lines of entries are few or small, and asked for by people with sqlite3: they stay plain. */
-	if ((r->kind == LEDGER_INTENT || r->kind == LEDGER_OUTCOME || r->kind == LEDGER_OUTPUT) &&
-	    codec_pack(q, &r->key, r->kind, r->head, r->body, &packed))
+	if (ahead_take(q, op, &packed))
 		return -1;
 	sql_bind_ledger_key(st, &r->key, r->kind);
 	bind_int(st, 6, r->at);

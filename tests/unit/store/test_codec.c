@@ -354,7 +354,74 @@ TEST(a_store_that_keeps_plain_rows_reads_the_packed_ones_too)
 	place_drop(&p);
 }
 
-RUN_TESTS(CLAIM(rows_of_a_step_come_back_byte_for_byte_and_take_a_third),
+/* Row `i` of a group where kinds, steps and sizes change from row to row. */
+static struct ledger_row mixed_row(int64_t run, uint64_t i)
+{
+	static const enum ledger_kind kinds[] = { LEDGER_INTENT, LEDGER_OUTCOME, LEDGER_OUTPUT, LEDGER_PROBLEM };
+	struct ledger_row row = row_of(run, i);
+
+	row.kind = kinds[i * 7 / 3 % ARRAY_LEN(kinds)];
+	row.key.step = (uint32_t)(i % 3);
+	return row;
+}
+
+static void on_mixed(void *arg, const struct store_result *r)
+{
+	struct check *c = arg;
+
+	c->error = r->error;
+	c->n = r->n;
+	for (size_t i = 0; r->error == STORE_OK && i < r->n; i++) {
+		struct ledger_row want = mixed_row(c->run, r->rows[i].key.seq);
+		assert_int_equal(r->rows[i].kind, want.kind);
+		assert_int_equal(r->rows[i].key.step, want.key.step);
+		assert_true(str_eq(r->rows[i].head, want.head));
+		assert_true(str_eq(r->rows[i].body, want.body));
+	}
+	loop_stop(c->loop);
+}
+
+TEST(rows_packed_ahead_of_their_insert_stay_with_their_keys)
+{
+	struct place p;
+	struct answer a auto_answer = { 0 };
+	enum { N = 4000, LARGE = 700, RUN_IN_BETWEEN = 150 };
+	static char large[300 << 10]; /* more than is packed ahead at a time */
+
+	memset(large, 'y', sizeof(large));
+	place_new(&p);
+	int64_t run = new_run(&p);
+	for (uint64_t i = 0; i < N; i++) {
+		struct ledger_row row = mixed_row(run, i);
+		struct run_row other = a_run();
+		if (i % RUN_IN_BETWEEN == 0) /* another operation ends the stretch */
+			assert_int_equal(store_run_create(p.store, &other, NULL, NULL, NULL), 0);
+		assert_int_equal(store_ledger_put(p.store, &row, NULL, NULL, NULL), 0);
+		if (i % 10 == 9) /* recorded already: the first one stays */
+			assert_int_equal(store_ledger_put(p.store, &row, NULL, NULL, NULL), 0);
+		if (i % LARGE == LARGE - 1) {
+			row = a_row(run, N + i, LEDGER_OUTCOME, "");
+			row.body = str_from(large, sizeof(large));
+			assert_int_equal(store_ledger_put(p.store, &row, NULL, NULL, NULL), 0);
+		}
+		if (i % 100 == 99) {
+			ASK(&p, &a, store_input_end(p.store, run, on_answer, &a, e));
+			assert_int_equal(a.error, STORE_OK);
+		}
+	}
+	struct check c = { .loop = p.loop, .run = run };
+	assert_int_equal(store_ledger_read(p.store, run, 0, N - 1, on_mixed, &c, NULL), 0);
+	(void)loop_run(p.loop);
+	assert_int_equal(c.error, STORE_OK);
+	assert_int_equal(c.n, N);
+	assert_true(number(&p, "SELECT count(*) FROM ledger WHERE packed IS NOT NULL AND kind<>4") > N / 3);
+	assert_int_equal(number(&p, "SELECT count(*) FROM ledger WHERE packed IS NOT NULL AND kind=4"), 0);
+	assert_int_equal(number(&p, "SELECT count(*) FROM ledger WHERE seq>=4000 AND length(packed)<1000"), N / LARGE);
+	place_drop(&p);
+}
+
+RUN_TESTS(CLAIM(rows_packed_ahead_of_their_insert_stay_with_their_keys),
+	  CLAIM(rows_of_a_step_come_back_byte_for_byte_and_take_a_third),
 	  CLAIM(another_run_and_another_day_use_the_dictionary_that_is_there),
 	  CLAIM(a_dictionary_that_another_process_removed_is_written_again_before_a_row_refers_to_it),
 	  CLAIM(damaged_rows_are_refused_one_by_one_and_the_others_are_read),
