@@ -532,9 +532,11 @@ int cmd_run(int argc, char **argv)
 	struct run_command rc = { .command = app_command("run"), .data = value_object(), .grace_ms = RUN_GRACE_MS };
 	arena_init(&rc.arena, 0);
 	int64_t prepared = 0;
-	int code = app_refusal(EXIT_USAGE);
+	int code;
 	if (args_parse(&rc, argc, argv))
 		code = rc.is_plan ? plan_all(&rc, &prepared) : run_all(&rc);
+	else
+		code = app_refusal(EXIT_USAGE);
 	struct app_flags flags = rc.app.flags;
 	run_command_done(&rc);
 	return prepared ? app_run_prepared(&flags, prepared, rc.output, rc.format, rc.window) : code;

@@ -147,7 +147,7 @@ export function formTests(test, kit) {
 		await page.locator('.entries').getByRole('link', { name: /^All/ }).press('Enter');
 		await page.getByRole('link', { name: 'Back to the form' }).waitFor();
 		const row = page.locator('.table-card tbody tr').first();
-		assert.match(await row.getByRole('link').getAttribute('href'), /^\/runs\/\d+$/, 'it names the run that wrote it');
+		assert.match(await row.getByRole('link').getAttribute('href'), /^\/runs\/\d+\?item=\d+$/, 'it leads to the item of the run that wrote it');
 		await page.getByRole('link', { name: 'Back to the form' }).click();
 		assert.equal(await page.getByRole('textbox', { name: city }).inputValue(), 'Paris');
 		assert.equal(await page.locator('.status').isVisible(), true);
