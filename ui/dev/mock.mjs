@@ -117,6 +117,7 @@ function submitWeather(response, body, entries) {
 		created_at: now,
 		updated_at: now,
 		run_id: run.id,
+		item: 0,
 		data: summary(place, data),
 	};
 	entries.unshift(entry);
