@@ -62,7 +62,7 @@ static bool store_named(struct app *a, struct store_config *config)
 	if (patience && *patience && num_parse_duration(str_c(patience), &config->patience, &e) < 0)
 		app_say("WEIR_STORE_PATIENCE: %s", e.msg);
 	else if (strncmp(url, "postgresql://", 13) != 0 && strncmp(url, "postgres://", 11) != 0)
-		app_say("--store: \"%.30s...\" is no database; write postgresql://USER@HOST/DATABASE", url);
+		app_say("--store: this is no database that is known; write postgresql://USER@HOST/DATABASE"); /* not what was given: it may hold a password */
 	else if (!config->dir)
 		app_say("--store: files that answers bring are kept in a directory; give one with --data");
 	else

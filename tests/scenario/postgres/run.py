@@ -177,8 +177,8 @@ def away_for_long(c):
 def talk(c):
     """What a user sees: nothing of a password, everything of a cure."""
     d = s.directory()
-    r = s.run(["runs", "list", "--store", "mysql://x/y"], data=d)
-    c.that(r.code == 2 and "postgresql://" in r.talk, "another database is no store, and what is one is said", r)
+    r = s.run(["runs", "list", "--store", "mysql://u:CANARY@x/y"], data=d)
+    c.that(r.code == 2 and "postgresql://" in r.talk and "CANARY" not in r.talk, "another database is no store, and what is one is said", r)
     r = s.run(["runs", "list", "--store", "postgresql://u:CANARY@127.0.0.1:1/db"], data=d)
     c.that(r.code == 1 and "cannot connect to PostgreSQL at 127.0.0.1:1/db" in r.talk and "CANARY" not in r.talk, "a server that is not there is named, without the password", r)
     r = s.run(["runs", "list", "--data", ":memory:", "--store", PG.url()])
